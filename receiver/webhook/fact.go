@@ -1,0 +1,39 @@
+package webhook
+
+// FactKind says what a fact is about.
+type FactKind string
+
+// The kinds of facts.
+const (
+	// FactArrival: a capture was recorded; Fact.Capture has it, without its body.
+	FactArrival FactKind = "arrival"
+	// FactOutcome: its answer has ended; Fact.Outcome.
+	FactOutcome FactKind = "outcome"
+	// FactResolved: a stored object became known or changed its state; Fact.Object, without Data.
+	FactResolved FactKind = "resolved"
+	// FactDeletion: captures are gone; Fact.Deletion.
+	FactDeletion FactKind = "deletion"
+)
+
+// Fact is one entry of the total order that watchers read by cursor. Exactly one of the pointers is set.
+type Fact struct {
+	Seq      Seq
+	Kind     FactKind
+	Endpoint string
+	// Of is the capture that the fact is about; zero for deletions.
+	Of       Seq
+	Capture  *Capture
+	Outcome  *Outcome
+	Object   *Object
+	Deletion *Deletion
+}
+
+// Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through.
+type Deletion struct {
+	Captures []Seq
+	// Class is empty for every class.
+	Class   Class
+	Through Seq
+	// Endpoint is true when the endpoint itself was deleted.
+	Endpoint bool
+}
