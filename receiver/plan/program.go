@@ -1,0 +1,182 @@
+// Package plan turns an endpoint's answers, written in the plan language, into the plan of one
+// capture. It is pure: no clock, no I/O, and chance comes from the seed that the caller hands in.
+//
+// # The language
+//
+//	respond = step *( BLANK step )                  ; 100 steps at most, 64 KiB at most
+//	step    = answer [ "x" N ] *( "/" key "=" value )
+//	answer  = STATUS | FAULT                        ; 200 to 599, or a fault of package webhook
+//
+// 1xx statuses are refused: they are no answers, and a sender goes on waiting after one.
+//
+//	after=6s           wait before the first byte, from arrival; 10m at most
+//	for=30s            how long hang, drip, trickle-head, refuse and blackhole last; 10m at most
+//	rate=100           bytes a second of drip and trickle-head: 100, 2k (2000), 2KiB (2048), 1M, 2KiB/s
+//	body=text          the body; garbage sends it instead of its own bytes; body="" sends none
+//	json={"ok": true}  the body as JSON, made compact; Content-Type application/json unless given
+//	header.NAME=value  a header field; may be repeated
+//	to=URL             the Location field
+//	retry-after=30     the Retry-After field, in seconds or as a duration such as 2m
+//	p=0.3              the step applies with this chance (also 30%)
+//	when=EXPRESSION    the step applies to requests for which the expression holds
+//
+// A value runs up to a blank, or up to a "/" that begins another known key, so that
+// to=https://a.test/b?c=d needs no quotes. In json and when, blanks and slashes within brackets or
+// quotes belong to the value. Any value may stand in "double" or 'single' quotes with the escapes
+// \n \r \t \\ \" \' \xHH.
+//
+// # Which step applies
+//
+// A step with when or p is a rule. On each attempt the rules are tried first, in the order of the
+// text; the first that holds gives the plan. The other steps are the sequence: repeated as xN says,
+// the last for ever, and Arrival.Step is the place in it. A delivery's place moves on with each
+// accepted attempt, also with one that a rule answered. When no rule holds and there is no
+// sequence, the plan is a plain 200 with Step -1. A rule has no xN; say attempt <= 2 in when
+// instead.
+//
+// An expression sees method, path, header (by lower-case name, first value), query (first value),
+// body (the parsed JSON, or the text when it is not JSON or nests deeper than 1000) and attempt
+// (from 1). One that ends in an error, such as a comparison of a missing field with "<", does not
+// hold.
+package plan
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"sort"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// Bounds of the language.
+const (
+	// MaxText bounds a program's text and its canonical form, in bytes.
+	MaxText = 64 << 10
+	// MaxSteps bounds the steps of a program.
+	MaxSteps = 100
+	// MaxTimes bounds the N of xN.
+	MaxTimes = 1000
+)
+
+// Arrival is what the plan of one attempt depends on.
+type Arrival struct {
+	// Step counts the accepted attempts of the delivery before this one.
+	Step int
+	// Attempt counts all attempts of the delivery, from 1.
+	Attempt int
+	// Seed decides the steps that have p; same seed, same plan.
+	Seed uint64
+	// Request is read by steps with when; nil stands for an empty request.
+	Request *webhook.Request
+	// Path is the request's path as steps with when see it.
+	Path string
+}
+
+// Program is a parsed list of answers. It is immutable and safe for concurrent use; its zero value
+// answers 200.
+type Program struct {
+	steps []step
+	// rules and sequence are indices into steps.
+	rules, sequence []int
+	// ends has, for each entry of sequence, the first place after it.
+	ends []int
+	// closing is true when any attempt may meet a rule that needs a connection of its own.
+	closing, listener bool
+}
+
+// For returns the plan of one attempt. It does not block, and allocates only to evaluate
+// expressions. The slices of the plan are shared with the program and must not be changed.
+func (p *Program) For(in Arrival) webhook.Plan {
+	chosen := -1
+	if len(p.rules) > 0 {
+		chosen = p.rule(in)
+	}
+	if chosen < 0 {
+		chosen = p.at(in.Step)
+	}
+	if chosen < 0 {
+		none := webhook.Plan{Text: "200", Step: -1, Status: http.StatusOK, Seed: in.Seed, Close: p.closing}
+		if len(p.steps) == 0 {
+			none.Step = 0
+		}
+		return none
+	}
+	out := p.steps[chosen].plan
+	out.Seed = in.Seed
+	out.Close = p.closing
+	if next := p.at(in.Step + 1); !out.Close && next >= 0 {
+		out.Close = natureOf(p.steps[next].plan.Fault).connects
+	}
+	return out
+}
+
+// NeedsListener reports whether a step's fault happens before there is a request, or below
+// HTTP/1.1: such a program is of no use on a listener that endpoints share.
+func (p *Program) NeedsListener() bool { return p.listener }
+
+// at returns the step at a place of the sequence, or -1 when there is no sequence.
+func (p *Program) at(place int) int {
+	last := len(p.sequence) - 1
+	if last < 0 {
+		return -1
+	}
+	if last == 0 || place >= p.ends[last] {
+		return p.sequence[last]
+	}
+	return p.sequence[sort.SearchInts(p.ends, max(place, 0)+1)]
+}
+
+// rule returns the first rule that holds, or -1. Each rule with a chance takes one draw whether or
+// not its expression holds, so that a seed means the same whatever the request.
+func (p *Program) rule(in Arrival) int {
+	var chance rand.PCG
+	chance.Seed(in.Seed, 0)
+	seen := view{in: in}
+	for _, i := range p.rules {
+		s := &p.steps[i]
+		if s.chance != nil && draw(&chance) >= *s.chance {
+			continue
+		}
+		if s.when == nil || s.when.holds(&seen) {
+			return i
+		}
+	}
+	return -1
+}
+
+// draw returns a number in [0, 1).
+func draw(source *rand.PCG) float64 {
+	return float64(source.Uint64()>>11) / (1 << 53)
+}
+
+// newProgram puts checked steps together. No steps at all mean a plain 200.
+func newProgram(steps []step) (*Program, error) {
+	if len(steps) == 0 {
+		plain := spec{answer: "200", times: 1}
+		one, err := plain.step(1)
+		if err != nil {
+			return nil, err
+		}
+		steps = []step{one}
+	}
+	p := &Program{steps: steps}
+	place := 0
+	for i := range steps {
+		s := &steps[i]
+		s.plan.Step = i
+		fault := natureOf(s.plan.Fault)
+		p.listener = p.listener || fault.listener
+		if s.conditional() {
+			p.rules = append(p.rules, i)
+			p.closing = p.closing || fault.connects
+			continue
+		}
+		place += s.spec.times
+		p.sequence = append(p.sequence, i)
+		p.ends = append(p.ends, place)
+	}
+	if size := len(p.String()); size > MaxText {
+		return nil, refuse(0, "", "the answers take %d bytes in canonical form; at most %d are accepted", size, MaxText)
+	}
+	return p, nil
+}
