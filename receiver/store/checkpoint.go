@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"log/slog"
+	"os"
+	"sync/atomic"
+)
+
+// The sizes of the write-ahead log from which it is copied into the file: beside the writer, and, when readers kept
+// that from ending, by holding the writer up.
+const (
+	walCopy  = 16 << 20
+	walLimit = 64 << 20
+)
+
+// cleaner copies the write-ahead log into the file on a connection of its own, so that no capture waits for it.
+type cleaner struct {
+	conn *conn
+	path string
+	log  *slog.Logger
+	// pending is about how many bytes were written to the log since it was last copied.
+	pending atomic.Int64
+	// seen is pending at the last call of idle, by the writer.
+	seen int64
+	kick chan string
+}
+
+const (
+	copyLog     = `PRAGMA wal_checkpoint(PASSIVE)`
+	truncateLog = `PRAGMA wal_checkpoint(TRUNCATE)`
+)
+
+func newCleaner(c *conn, path string, log *slog.Logger) *cleaner {
+	return &cleaner{conn: c, path: path, log: log, kick: make(chan string, 1)}
+}
+
+// wrote notes what a commit wrote; it never blocks.
+func (c *cleaner) wrote(bytes int64) {
+	if c.pending.Add(bytes) < walCopy {
+		return
+	}
+	c.ask(copyLog)
+}
+
+// idle is called by the writer now and then; when nothing was written in between, the log is emptied.
+func (c *cleaner) idle() {
+	pending := c.pending.Load()
+	if pending > 0 && pending == c.seen {
+		c.ask(truncateLog)
+	}
+	c.seen = pending
+}
+
+func (c *cleaner) ask(how string) {
+	select {
+	case c.kick <- how:
+	default:
+	}
+}
+
+// run works until ctx ends.
+func (c *cleaner) run(ctx context.Context) {
+	for {
+		select {
+		case how := <-c.kick:
+			c.clean(ctx, how)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (c *cleaner) clean(ctx context.Context, how string) {
+	if info, err := os.Stat(c.path + "-wal"); err == nil && info.Size() > walLimit {
+		how = truncateLog
+	}
+	before := c.pending.Load()
+	var busy, frames, copied int64
+	err := c.conn.query(how, func(row []driver.Value) error {
+		busy, frames, copied = number(row[0]), number(row[1]), number(row[2])
+		return nil
+	})
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "checkpoint", slog.Any("error", err))
+		return
+	}
+	if busy == 0 && frames == copied {
+		c.pending.Add(-before)
+	}
+}
+
+// close closes the connection; run has ended.
+func (c *cleaner) close() error {
+	if c == nil {
+		return nil
+	}
+	return errors.Join(c.conn.close())
+}

@@ -1,0 +1,142 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// Exec runs a statement on the writer's connection, between transactions, so that tests can damage the file and
+// change limits. Its error is the statement's.
+func (s *Store) Exec(ctx context.Context, text string) error {
+	result := make(chan error, 1)
+	err := s.do(ctx, 0, func(t *tx) error {
+		result <- t.script(text)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return <-result
+}
+
+// Query returns the first column of a query on the writer's connection.
+func (s *Store) Query(ctx context.Context, text string) (int64, error) {
+	result := make(chan int64, 1)
+	err := s.do(ctx, 0, func(t *tx) error {
+		n, err := t.integer(text)
+		result <- n
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return <-result, nil
+}
+
+// FailCommits makes each commit of the writer return what fail returns, if that is not nil.
+func (s *Store) FailCommits(ctx context.Context, fail func() error) error {
+	return s.do(ctx, 0, func(t *tx) error {
+		t.onCommit(func() {
+			t.w.commit = func(c *conn) error {
+				if err := fail(); err != nil {
+					return err
+				}
+				return commit(c)
+			}
+		})
+		return nil
+	})
+}
+
+// HoldWriter stops the writer inside of a transaction until the returned function is called.
+func (s *Store) HoldWriter() (release func(), err error) {
+	held, free := make(chan struct{}), make(chan struct{})
+	_, err = s.queue.put(&call{run: func(*tx) error {
+		close(held)
+		<-free
+		return nil
+	}}, 0)
+	if err != nil {
+		return nil, err
+	}
+	<-held
+	return func() { close(free) }, nil
+}
+
+// TrimAged runs retention by age as of now.
+func (s *Store) TrimAged(ctx context.Context, now time.Time) error {
+	done := make(chan struct{})
+	err := s.do(ctx, 0, func(t *tx) error {
+		t.onCommit(func() {
+			t.w.trimAged(now)
+			close(done)
+		})
+		return nil
+	})
+	if err == nil {
+		<-done
+	}
+	return err
+}
+
+// Waiting returns how many works wait for the writer.
+func (s *Store) Waiting() int { return s.queue.waiting() }
+
+// Known returns how many deliveries the index knows.
+func (s *Store) Known() int {
+	s.index.mu.Lock()
+	defer s.index.mu.Unlock()
+	return s.index.byKey.len()
+}
+
+// Deletions returns the bound of deletion facts.
+const Deletions = maxDeletions
+
+// FileName is the file's name in the folder.
+const FileName = fileName
+
+// OpenNewer opens a store as a later program would that has further migrations.
+func OpenNewer(ctx context.Context, config Config, further ...string) (*Store, error) {
+	scripts, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	return openWith(ctx, config, append(scripts, further...))
+}
+
+// LaneBytes returns what the writer counts for each lane of an endpoint, and the sum of the rows' sizes.
+func (s *Store) LaneBytes(ctx context.Context, endpoint string) (counted, summed, stored [3]int64, err error) {
+	const (
+		sum    = `SELECT coalesce(sum(size), 0) FROM captures WHERE lane = ?`
+		actual = `SELECT coalesce(sum(length(record) + coalesce(length(framed), 0) + coalesce(length(body), 0)
+			+ coalesce((SELECT sum(length(content)) FROM objects WHERE capture = seq), 0)), 0) FROM captures WHERE lane = ?`
+	)
+	err = s.do(ctx, 0, func(t *tx) error {
+		e, err := s.find(endpoint)
+		if err != nil {
+			return err
+		}
+		for i, l := range e.lanes {
+			counted[i] = l.bytes
+			if summed[i], err = t.integer(sum, l.id); err != nil {
+				return err
+			}
+			if stored[i], err = t.integer(actual, l.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return counted, summed, stored, err
+}
+
+// Pile adds old deletion facts up to the bound.
+func (s *Store) Pile(ctx context.Context) error {
+	const insert = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+		INSERT INTO deletions SELECT -i, 'hook', NULL, x'00' FROM n`
+	return s.do(ctx, 0, func(t *tx) error {
+		n, err := t.exec(insert, maxDeletions-t.w.deletions)
+		t.countDeletions(n)
+		return err
+	})
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// loadState reads into memory what the writer and the index know: endpoints, lanes, the last seq and the deliveries of
+// the newest captures. It ends the captures that a previous process left without outcome.
+func (s *Store) loadState() error {
+	for _, load := range []func(*conn) error{s.loadEndpoints, s.loadLanes, s.loadSeq, s.endUnfinished, s.loadDeliveries} {
+		if err := load(s.writer.conn); err != nil {
+			return fmt.Errorf("read %s: %w", s.path, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) loadEndpoints(c *conn) error {
+	const query = `SELECT id, name, config FROM endpoints`
+	byName := make(map[string]*entry)
+	err := c.query(query, func(row []driver.Value) error {
+		name, _ := row[1].(string)
+		config, _ := row[2].([]byte)
+		ep, err := unpackEndpoint(config)
+		if err != nil {
+			return fmt.Errorf("endpoint %q: %w: %w", name, webhook.ErrDamaged, err)
+		}
+		e := &entry{place: newPlace(number(row[0]), name), endpoint: ep}
+		e.setQuotas(e.endpoint)
+		byName[name] = e
+		for _, l := range e.lanes {
+			s.writer.lanes[l.id] = l
+		}
+		return nil
+	})
+	s.directory.Store(newDirectory(byName))
+	return err
+}
+
+// loadLanes counts what is there; the index that it reads holds no bodies. Lanes without an endpoint are left over
+// from one that was deleted.
+func (s *Store) loadLanes(c *conn) error {
+	const (
+		sums   = `SELECT lane, count(*), sum(size) FROM captures INDEXED BY captures_lane GROUP BY lane`
+		ranges = `SELECT lane, max(seq) FROM deletions WHERE lane IS NOT NULL GROUP BY lane`
+		shared = `SELECT DISTINCT share FROM captures WHERE share IS NOT NULL`
+	)
+	w := s.writer
+	err := c.query(sums, func(row []driver.Value) error {
+		l, ok := w.lanes[number(row[0])]
+		if !ok {
+			l = &lane{id: number(row[0])}
+			w.lanes[l.id] = l
+			w.orphans = append(w.orphans, l)
+		}
+		l.count, l.bytes = number(row[1]), number(row[2])
+		l.visible.Store(l.count)
+		if l.over() && l.endpoint != "" {
+			w.crowded[l] = struct{}{}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = c.query(ranges, func(row []driver.Value) error {
+		if l, ok := w.lanes[number(row[0])]; ok {
+			l.rangeSeq = number(row[1])
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.query(shared, func(row []driver.Value) error {
+		w.holders.shared[number(row[0])] = struct{}{}
+		return nil
+	})
+}
+
+// loadSeq finds the last seq that was given out to anything that is still there. The newest fact of all is never
+// deleted without a newer one, so no seq is given out twice.
+func (s *Store) loadSeq(c *conn) error {
+	const (
+		last = `SELECT max(
+			coalesce((SELECT max(seq) FROM captures), 0), coalesce((SELECT max(seq) FROM outcomes), 0),
+			coalesce((SELECT max(seq) FROM objects), 0), coalesce((SELECT max(seq) FROM deletions), 0))`
+		deletions = `SELECT count(*) FROM deletions`
+	)
+	seq, err := c.integer(last)
+	if err != nil {
+		return err
+	}
+	s.writer.seq, s.writer.committed = seq, seq
+	s.last.Store(seq)
+	s.writer.deletions, err = c.integer(deletions)
+	return err
+}
+
+// endUnfinished gives the newest captures that have no outcome one that says why.
+func (s *Store) endUnfinished(c *conn) error {
+	const query = `SELECT seq FROM (SELECT seq FROM captures ORDER BY seq DESC LIMIT 10000)
+		WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE capture = seq) ORDER BY 1`
+	outcome := &webhook.Outcome{Note: "the server stopped before the answer ended"}
+	var works []work
+	err := c.query(query, func(row []driver.Value) error {
+		seq := webhook.Seq(number(row[0]))
+		works = append(works, &ending{capture: seq, data: packOutcome(outcome, seq)})
+		return nil
+	})
+	if err != nil || len(works) == 0 {
+		return err
+	}
+	return s.writer.transact(works)
+}
+
+// loadDeliveries fills the index, and what the writer knows of stored bodies, from the newest captures within the
+// window. Records that are damaged are passed over.
+func (s *Store) loadDeliveries(c *conn) error {
+	const query = `SELECT c.seq, c.lane, c.received_at, c.delivery, c.attempt, c.record, c.body IS NOT NULL OR c.share IS NOT NULL,
+			coalesce(c.share, c.seq), o.data
+		FROM captures c LEFT JOIN outcomes o ON o.capture = c.seq ORDER BY c.seq DESC LIMIT ?`
+	// Captures are in the order in which they were read whole, not quite in that of their first bytes.
+	const slack = time.Hour
+	oldest := s.config.Now().Add(-s.config.DeliveryWindow).UnixNano()
+	var found []*known
+	seen := make(map[indexKey]struct{})
+	directory := s.directory.Load()
+	err := c.query(query, func(row []driver.Value) error {
+		cols := columns{seq: number(row[0]), lane: number(row[1]), receivedAt: number(row[2]), attempt: number(row[4])}
+		delivery, _ := row[3].([]byte)
+		copy(cols.delivery[:], delivery)
+		record, _ := row[5].([]byte)
+		endpoint, ok := directory.nameOf(cols.lane)
+		if cols.receivedAt < oldest-int64(slack) {
+			return errEnough
+		}
+		if !ok || cols.receivedAt < oldest {
+			return nil
+		}
+		o, err := unpackCapture(record, &cols)
+		if err != nil || !o.trace.known {
+			return nil //nolint:nilerr // a damaged record is reported when it is read
+		}
+		if number(row[6]) == 1 {
+			s.writer.holders.putOlder(cols.delivery, holder{sum: o.capture.Request.BodySHA256, group: number(row[7])})
+		}
+		k := &known{
+			key:      indexKey{endpoint: endpoint, sum: o.trace.key.Sum, by: o.trace.key.By},
+			id:       cols.delivery,
+			attempts: int(cols.attempt), steps: o.trace.steps, last: cols.receivedAt, end: stillOpen,
+		}
+		if _, newer := seen[k.key]; newer {
+			return nil
+		}
+		seen[k.key] = struct{}{}
+		data, _ := row[8].([]byte)
+		if outcome, err := unpackOutcome(data, webhook.Seq(cols.seq), 0); err == nil {
+			k.end = endOf(o.capture.ReceivedAt, outcome)
+		}
+		found = append(found, k)
+		return nil
+	}, int64(s.config.Deliveries))
+	for _, k := range slices.Backward(found) {
+		s.index.add(k)
+	}
+	return err
+}
+
+// putOlder is put for a body older than all that are known.
+func (h *holders) putOlder(delivery [16]byte, of holder) {
+	if _, ok := h.recent.nodes[delivery]; !ok {
+		h.recent.put(delivery, of)
+	}
+}

@@ -1,0 +1,324 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// writer owns the one connection that writes. Its fields without a comment on sharing belong to run.
+type writer struct {
+	s    *Store
+	conn *conn
+	// seq was given out last, committed is the last one on disk.
+	seq, committed int64
+	// number counts transactions.
+	number  uint64
+	lanes   map[int64]*lane
+	orphans []*lane
+	// crowded are lanes that one step of trimming did not bring within their quota.
+	crowded   map[*lane]struct{}
+	deletions int64
+	holders   *holders
+	// carry are outcomes of a batch that failed; they go with the next one.
+	carry []work
+	// broken tells that the connection met an I/O error and must be opened anew.
+	broken bool
+	// concurrent is the size of the last batch.
+	concurrent int
+	// aged is when retention by age was last looked after.
+	aged time.Time
+	// commit ends a transaction. Tests make it fail.
+	commit func(*conn) error
+	// unready holds why nothing can be accepted; nil when it can. Read by everyone.
+	unready atomic.Pointer[error]
+	// stop is closed when the queue is closed: what waits is written, then run returns.
+	stop chan struct{}
+}
+
+const (
+	maxCarry = queueWorks
+	// ageEvery is how often retention by age is looked after.
+	ageEvery = 30 * time.Second
+	// fillTime bounds how long a batch waits for more.
+	fillTime = 300 * time.Microsecond
+	pageSize = 16384
+	// commitPages is about how many pages a commit writes beside bodies: tops of tables and indexes.
+	commitPages = 6
+)
+
+// run writes until stop is closed and nothing waits any more.
+func (w *writer) run() {
+	tick := time.NewTicker(w.s.config.Pause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-w.s.queue.ready:
+			w.fill()
+			w.process(w.s.queue.take())
+		case <-tick.C:
+			w.upkeep()
+		case <-w.stop:
+			for {
+				b := w.s.queue.take()
+				if len(b.works)+len(w.carry) == 0 {
+					w.s.queue.finish(b, nil)
+					return
+				}
+				w.process(b)
+				if b.err != nil {
+					w.carry = nil
+				}
+			}
+		}
+	}
+}
+
+// fill waits for the senders that were answered with the last batch to come again, but only where there
+// were several, and never longer than fillTime: one sender alone is not slowed down.
+func (w *writer) fill() {
+	if w.concurrent < 4 {
+		return
+	}
+	deadline := time.Now().Add(fillTime)
+	for waiting := w.s.queue.waiting(); waiting < w.concurrent; {
+		runtime.Gosched()
+		more := w.s.queue.waiting()
+		if more == waiting && !time.Now().Before(deadline) {
+			return
+		}
+		waiting = more
+	}
+}
+
+// process commits a batch, answers everyone who waits for it and rings the bell.
+func (w *writer) process(b *batch) {
+	works := b.works
+	if len(w.carry) > 0 {
+		works = append(w.carry, works...)
+		w.carry = nil
+	}
+	w.concurrent = len(b.works)
+	if len(works) == 0 {
+		w.s.queue.finish(b, nil)
+		return
+	}
+	err := w.transact(works)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
+		w.keepOutcomes(works)
+	}
+	w.s.queue.finish(b, err)
+	if err == nil {
+		w.s.config.Bell.Ring(w.s.Last())
+		w.s.cleaner.wrote(b.bytes + commitPages*pageSize)
+		w.trimMore()
+	}
+}
+
+// keepOutcomes saves the outcomes of a failed batch for the next one: nobody waits who could try again.
+func (w *writer) keepOutcomes(works []work) {
+	for _, work := range works {
+		if _, ok := work.(*ending); ok && len(w.carry) < maxCarry {
+			w.carry = append(w.carry, work)
+		}
+	}
+}
+
+// transact does works in one transaction. When it returns nil, they are on disk.
+func (w *writer) transact(works []work) error {
+	if err := w.repair(); err != nil {
+		w.fail(err)
+		return err
+	}
+	t := &tx{conn: w.conn, w: w, full: w.lowDisk()}
+	w.number++
+	err := w.attempt(t, works)
+	if t.secured {
+		if resetErr := w.conn.script("PRAGMA secure_delete=FAST"); resetErr != nil {
+			w.s.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "deleting stays slow", slog.Any("error", resetErr))
+		}
+	}
+	if err != nil {
+		w.rollback(t)
+		w.fail(err)
+		return err
+	}
+	w.committed = w.seq
+	for _, saved := range t.saved {
+		saved.lane.visible.Store(saved.lane.count)
+	}
+	w.s.last.Store(w.committed)
+	for _, f := range t.after {
+		f()
+	}
+	w.succeed(t.full)
+	return nil
+}
+
+func (w *writer) attempt(t *tx, works []work) error {
+	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	for _, work := range works {
+		if err := work.write(t); err != nil && code(err) != 0 {
+			return err
+		}
+	}
+	// Lanes that these works filled; those that trimming touches itself come at the end of the list.
+	for i := 0; i < len(t.saved); i++ {
+		if l := t.saved[i].lane; l.over() {
+			if _, err := t.trim(l); err != nil {
+				return err
+			}
+			if l.over() {
+				w.crowded[l] = struct{}{}
+			}
+		}
+	}
+	return w.commit(w.conn)
+}
+
+// rollback undoes the transaction, on disk and in memory.
+func (w *writer) rollback(t *tx) {
+	// SQLite may have rolled back itself; then this says so and nothing is lost.
+	_, _ = w.conn.exec("ROLLBACK")
+	w.seq = w.committed
+	for _, saved := range t.saved {
+		saved.lane.laneState = saved.state
+	}
+	for _, undo := range slices.Backward(t.undo) {
+		undo()
+	}
+	w.holders.forget()
+}
+
+// fail notes that nothing can be accepted, and whether the connection can be trusted further. After an I/O
+// error it cannot: the system may have dropped what was written and report success the next time.
+func (w *writer) fail(err error) {
+	switch code(err) & 0xff {
+	case sqliteIOErr, sqliteCorrupt, sqliteNotADB:
+		w.broken = true
+	}
+	if w.unready.Swap(&err) == nil {
+		w.s.config.Log.LogAttrs(context.Background(), slog.LevelError, "store cannot write", slog.Any("error", err))
+	}
+}
+
+// succeed notes that the writer works again. A disk that is too full for captures keeps it unready.
+func (w *writer) succeed(full bool) {
+	if full {
+		return
+	}
+	if w.unready.Load() != nil {
+		w.unready.Store(nil)
+		w.s.config.Log.LogAttrs(context.Background(), slog.LevelInfo, "store can write again")
+	}
+}
+
+// The primary result codes of SQLite that tell apart what failed.
+const (
+	sqliteIOErr   = 10
+	sqliteCorrupt = 11
+	sqliteNotADB  = 26
+)
+
+// repair opens the connection anew after an I/O error and checks the file before anything is acknowledged
+// again.
+func (w *writer) repair() error {
+	if !w.broken {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), w.s.config.CheckTime)
+	defer cancel()
+	fresh, err := dial(ctx, w.s.source)
+	if err != nil {
+		return fmt.Errorf("open the file again after an I/O error: %w", err)
+	}
+	if err := fresh.check(ctx, w.s.path); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return errors.Join(err, fresh.close())
+	}
+	if err := w.conn.close(); err != nil {
+		w.s.config.Log.LogAttrs(ctx, slog.LevelWarn, "closing the failed connection", slog.Any("error", err))
+	}
+	w.conn, w.broken = fresh, false
+	return nil
+}
+
+// lowDisk tells whether the disk is too full for captures.
+func (w *writer) lowDisk() bool {
+	limit := w.s.config.MinFree
+	if limit < 0 {
+		return false
+	}
+	free, err := w.s.config.Free(w.s.config.Dir)
+	if err != nil || free >= limit {
+		return false
+	}
+	low := fmt.Errorf("%w: the disk of %s has %d bytes free and %d are the least: delete captures or free space",
+		webhook.ErrUnavailable, w.s.config.Dir, free, limit)
+	if w.unready.Swap(&low) == nil {
+		w.s.config.Log.LogAttrs(context.Background(), slog.LevelError, "store stops accepting captures", slog.Any("error", low))
+	}
+	return true
+}
+
+// upkeep is done between batches: it probes a store that cannot write, trims by age, sweeps what deleted
+// endpoints left and gives space back while nobody waits.
+func (w *writer) upkeep() {
+	now := w.s.config.Now()
+	unready := w.unready.Load() != nil
+	if unready || len(w.carry) > 0 || w.lowDisk() {
+		if w.transact(w.carry) != nil {
+			return
+		}
+		if len(w.carry) > 0 {
+			w.carry = nil
+			w.s.config.Bell.Ring(w.s.Last())
+		}
+	}
+	if now.Sub(w.aged) >= ageEvery && w.trimAged(now) {
+		w.aged = now
+	}
+	w.trimMore()
+	w.sweepOrphans()
+	w.giveBack()
+	w.s.cleaner.idle()
+}
+
+// call is a work that runs a function and keeps its refusal.
+type call struct {
+	run     func(t *tx) error
+	refusal error
+}
+
+func (c *call) write(t *tx) error {
+	c.refusal = c.run(t)
+	return c.refusal
+}
+
+// do runs f in a transaction and waits for its commit. It returns f's refusal, ErrOverloaded or
+// ErrUnavailable. When ctx ends first it returns the cause; f may run nevertheless.
+func (s *Store) do(ctx context.Context, size int64, f func(t *tx) error) error {
+	c := &call{run: f}
+	b, err := s.queue.putWait(ctx, c, size)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if b.err != nil {
+		return b.err
+	}
+	return c.refusal
+}
