@@ -1,0 +1,87 @@
+// Bytes of a capture (body, raw request, stored object), read only as far as they are looked at.
+import { api, session } from './session.svelte';
+
+/** How much is read and rendered without being asked. */
+export const firstLook = 64 * 1024;
+
+export class Bytes {
+  data = $state.raw<Uint8Array | null>(null);
+  whole = $state(true);
+  loading = $state(false);
+  error = $state('');
+
+  readonly route: string;
+  #encoding: string;
+
+  /** With the Content-Encoding that the bytes were sent in, they are read decoded where the browser can. */
+  constructor(route: string, encoding = '') {
+    this.route = route;
+    this.#encoding = encoding;
+  }
+
+  async load(limit: number): Promise<void> {
+    this.loading = true;
+    try {
+      const response = await api.response(this.route, { query: { reveal: session.reveal } });
+      const read = await readSome(decoded(response, this.#encoding), limit);
+      this.data = read.data;
+      this.whole = read.whole;
+      this.error = '';
+    } catch (cause) {
+      this.error = cause instanceof Error ? cause.message : String(cause);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  async file(): Promise<Blob> {
+    return (await api.response(this.route, { query: { reveal: session.reveal } })).blob();
+  }
+}
+
+function decoded(response: Response, encoding: string): Response {
+  const format = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' }[encoding.trim().toLowerCase()];
+  if (!format || !response.body) return response;
+  return new Response(response.body.pipeThrough(new DecompressionStream(format as CompressionFormat)));
+}
+
+export interface Read {
+  data: Uint8Array;
+  whole: boolean;
+}
+
+/** Reads up to limit bytes of a response and lets go of the rest. */
+export async function readSome(response: Response, limit: number): Promise<Read> {
+  const reader = response.body?.getReader();
+  if (!reader) return { data: new Uint8Array(), whole: true };
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  while (size <= limit) {
+    const { done, value } = await reader.read();
+    if (done) return { data: join(parts, size), whole: true };
+    parts.push(value);
+    size += value.length;
+  }
+  void reader.cancel();
+  return { data: join(parts, size).subarray(0, limit), whole: false };
+}
+
+function join(parts: Uint8Array[], size: number): Uint8Array {
+  const out = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Offers a file under a name; its type is never one that a browser renders. */
+export function download(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(new Blob([blob], { type: 'application/octet-stream' }));
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,34 @@
+// The endpoints of the server, for the switcher and the first screen.
+import type { Endpoint } from './api';
+import { path } from './api';
+import { api } from './session.svelte';
+
+class Endpoints {
+  list = $state.raw<Endpoint[]>([]);
+  loaded = $state(false);
+  error = $state('');
+
+  async load(): Promise<void> {
+    try {
+      const answer = await api.json<{ endpoints: Endpoint[] }>('/endpoints');
+      this.list = answer.endpoints;
+      this.loaded = true;
+      this.error = '';
+    } catch (cause) {
+      this.error = cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+
+  async create(settings: Partial<Endpoint>): Promise<Endpoint> {
+    const made = await api.json<Endpoint>('/endpoints', { method: 'POST', json: settings });
+    await this.load();
+    return made;
+  }
+
+  async remove(name: string): Promise<void> {
+    await api.none(path('endpoints', name), { method: 'DELETE' });
+    this.list = this.list.filter((e) => e.name !== name);
+  }
+}
+
+export const endpoints = new Endpoints();

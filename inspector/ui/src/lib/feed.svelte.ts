@@ -1,0 +1,189 @@
+// The captures of one endpoint as the list shows them: loaded page by page, kept up to date by facts.
+import type { Api, Capture, CaptureList, Class, Fact } from './api';
+import { path } from './api';
+import { applyChanges, deletes, find, indexOf, merge } from './rows';
+
+export interface FeedFilter {
+  class: Class | '';
+  q: string;
+}
+
+const pageSize = 100;
+/** Facts that come close together are shown together. */
+const flushEvery = 50;
+
+export class Feed {
+  /** Ascending by seq. */
+  rows = $state.raw<Capture[]>([]);
+  loaded = $state(false);
+  loading = $state(false);
+  error = $state('');
+  next = $state<number | null>(null);
+  filter = $state.raw<FeedFilter>({ class: '', q: '' });
+  /** While reading, the newest row shown; null follows the newest. */
+  heldAt = $state<number | null>(null);
+
+  shown = $derived(this.heldAt === null ? this.rows.length : indexOf(this.rows, this.heldAt + 1));
+  waiting = $derived(this.rows.length - this.shown);
+
+  #api: Api;
+  #endpoint: string;
+  #queue: Fact[] = [];
+  #early: Fact[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #refresh: ReturnType<typeof setTimeout> | undefined;
+  #abort = new AbortController();
+  #listeners = new Set<(facts: Fact[]) => void>();
+
+  constructor(api: Api, endpoint: string) {
+    this.#api = api;
+    this.#endpoint = endpoint;
+  }
+
+  get following(): boolean {
+    return this.heldAt === null;
+  }
+
+  /** The row at a place of the list, newest first. */
+  at(index: number): Capture | undefined {
+    return this.rows[this.shown - 1 - index];
+  }
+
+  /** The place of a capture in the list, or -1. */
+  placeOf(seq: number): number {
+    const i = indexOf(this.rows, seq);
+    return this.rows[i]?.seq === seq ? this.shown - 1 - i : -1;
+  }
+
+  find(seq: number): Capture | undefined {
+    return find(this.rows, seq);
+  }
+
+  hold(): void {
+    if (this.heldAt === null) this.heldAt = this.rows[this.rows.length - 1]?.seq ?? 0;
+  }
+
+  follow(): void {
+    this.heldAt = null;
+  }
+
+  /** Tells of facts, after the rows have changed. Returns the way to stop. */
+  subscribe(listener: (facts: Fact[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async setFilter(filter: FeedFilter): Promise<void> {
+    if (filter.class === this.filter.class && filter.q === this.filter.q) return;
+    this.filter = filter;
+    await this.load();
+  }
+
+  /** Loads the newest page in place of what is there. */
+  async load(): Promise<void> {
+    this.#abort.abort();
+    this.heldAt = null;
+    await this.#page(undefined, (page) => {
+      this.rows = merge([], page.captures);
+      this.next = page.next;
+    });
+  }
+
+  /** Loads the newest page and joins it to what is there. */
+  async catchUp(): Promise<void> {
+    await this.#page(undefined, (page) => {
+      const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
+      const oldest = page.captures[page.captures.length - 1]?.seq ?? 0;
+      const apart = page.next !== null && oldest > newest;
+      this.rows = merge(apart ? [] : this.rows, page.captures);
+      if (apart || !this.loaded) this.next = page.next;
+    });
+  }
+
+  /** Loads the page before the oldest row. */
+  async older(): Promise<void> {
+    if (this.loading || this.next === null) return;
+    const from = this.next;
+    await this.#page(from, (page) => {
+      this.rows = merge(merge([], page.captures), this.rows);
+      // A search may stop before it found anything; it goes on from next, but never in a circle.
+      this.next = page.next === from ? null : (page.next);
+    });
+  }
+
+  push(fact: Fact): void {
+    this.#queue.push(fact);
+    this.#timer ??= setTimeout(() => this.flush(), flushEvery);
+  }
+
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const facts = this.#queue;
+    this.#queue = [];
+    if (facts.length === 0) return;
+    this.rows = this.#applied(facts);
+    for (const listener of this.#listeners) listener(facts);
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#refresh);
+    this.#listeners.clear();
+  }
+
+  #applied(facts: Fact[]): Capture[] {
+    const arrivals: Capture[] = [];
+    let gone: (Fact & { fact: 'deletion' })[] = [];
+    for (const fact of facts) {
+      if (fact.fact === 'arrival') arrivals.push(fact.capture);
+      else if (fact.fact === 'deletion') gone = [...gone, fact];
+    }
+    if (arrivals.length > 0 && this.filter.q !== '') this.#askAgain();
+    const fresh = this.filter.q === '' ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
+    const rows = merge(this.rows, fresh);
+    applyChanges(rows, facts);
+    // A page on its way may be older than these facts: they are carried out again when it is there.
+    if (this.loading) this.#early = this.#early.concat(facts);
+    return gone.length === 0 ? rows : rows.filter((r) => !gone.some((d) => deletes(d, r)));
+  }
+
+  #fits(capture: Capture): boolean {
+    return this.filter.class === '' || capture.class === this.filter.class;
+  }
+
+  /** Only the server can say which new captures match a search. */
+  #askAgain(): void {
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined;
+      void this.catchUp();
+    }, 400);
+  }
+
+  async #page(before: number | undefined, take: (page: CaptureList) => void): Promise<void> {
+    const abort = new AbortController();
+    if (before === undefined) {
+      this.#abort.abort();
+      this.#abort = abort;
+    }
+    this.loading = true;
+    try {
+      const page = await this.#api.json<CaptureList>(path('endpoints', this.#endpoint, 'captures'), {
+        query: { before, limit: pageSize, class: this.filter.class, q: this.filter.q },
+        signal: before === undefined ? abort.signal : this.#abort.signal,
+      });
+      take(page);
+      this.loaded = true;
+      this.error = '';
+      this.loading = false;
+      const early = this.#early;
+      this.#early = [];
+      if (early.length > 0) this.rows = this.#applied(early);
+    } catch (cause) {
+      if (cause instanceof DOMException && cause.name === 'AbortError') return;
+      this.loading = false;
+      this.error = cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+}

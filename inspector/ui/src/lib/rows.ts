@@ -1,0 +1,71 @@
+// The captures that the list knows: ascending by seq, without repeats.
+import type { Capture, Fact } from './api';
+
+/** Where seq stands or would stand in rows. */
+export function indexOf(rows: readonly Capture[], seq: number): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const mid = (low + high) >>> 1;
+    if ((rows[mid]?.seq ?? 0) < seq) low = mid + 1;
+    else high = mid;
+  }
+  return low;
+}
+
+export function find(rows: readonly Capture[], seq: number): Capture | undefined {
+  const row = rows[indexOf(rows, seq)];
+  return row?.seq === seq ? row : undefined;
+}
+
+/** Adds captures in any order to rows in theirs; one that is known is replaced, but never loses its outcome to an older view of it. */
+export function merge(rows: readonly Capture[], page: readonly Capture[]): Capture[] {
+  if (page.length === 0) return rows.slice();
+  const added = page.slice().sort((a, b) => a.seq - b.seq);
+  const newest = rows[rows.length - 1]?.seq ?? 0;
+  if ((added[0]?.seq ?? 0) > newest) return rows.concat(added);
+  const bySeq = new Map<number, Capture>();
+  for (const row of rows) bySeq.set(row.seq, row);
+  for (const row of added) {
+    const known = bySeq.get(row.seq);
+    bySeq.set(row.seq, known?.outcome && !row.outcome ? { ...row, outcome: known.outcome } : row);
+  }
+  return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
+}
+
+/** Carries out outcomes and resolved objects on rows in place; those about captures not there are ignored. */
+export function applyChanges(rows: Capture[], facts: readonly Fact[]): void {
+  for (const fact of facts) {
+    if (fact.fact !== 'outcome' && fact.fact !== 'resolved') continue;
+    const at = indexOf(rows, fact.of);
+    const row = rows[at];
+    if (row?.seq !== fact.of) continue;
+    if (fact.fact === 'outcome') rows[at] = { ...row, outcome: fact.outcome };
+    else {
+      const others = row.resolved.filter((o) => o.name !== fact.object.name);
+      rows[at] = { ...row, resolved: [...others, fact.object] };
+    }
+  }
+}
+
+/** Whether a deletion takes a capture away. */
+export function deletes(fact: Fact & { fact: 'deletion' }, capture: Pick<Capture, 'seq' | 'class'>): boolean {
+  const d = fact.deletion;
+  if (d.endpoint) return true;
+  if (d.captures && d.captures.length > 0) return d.captures.includes(capture.seq);
+  if (d.class && d.class !== capture.class) return false;
+  return capture.seq <= (d.through || fact.seq);
+}
+
+interface Listed {
+  shown: number;
+  at(index: number): Capture | undefined;
+  placeOf(seq: number): number;
+}
+
+/** The capture one row down (1) or up (-1) from a capture; the newest when there is none to start from. */
+export function nextSeq(list: Listed, from: number | null, by: 1 | -1): number | null {
+  const place = from === null ? -1 : list.placeOf(from);
+  const to = place < 0 ? 0 : Math.max(0, Math.min(list.shown - 1, place + by));
+  return list.at(to)?.seq ?? null;
+}

@@ -1,0 +1,46 @@
+// The inspector's token: handed over in the URL fragment, kept for this tab only, never in a cookie.
+import { createApi } from './api';
+
+const key = 'hookrange.token';
+
+class Session {
+  token = $state('');
+  /** Why the form asks for a token: set after the server refused one. */
+  refusal = $state('');
+  /** Show secrets: masked again with the next page load. */
+  reveal = $state(false);
+
+  /** Takes the token from the fragment, if there is one, and removes it from the address bar. */
+  start(): void {
+    const fragment = new URLSearchParams(location.hash.slice(1));
+    const given = fragment.get('token');
+    if (given) {
+      fragment.delete('token');
+      const rest = fragment.toString();
+      history.replaceState(history.state, '', location.pathname + location.search + (rest ? '#' + rest : ''));
+      this.accept(given);
+      return;
+    }
+    this.token = sessionStorage.getItem(key) ?? '';
+  }
+
+  accept(token: string): void {
+    this.token = token.trim();
+    this.refusal = '';
+    sessionStorage.setItem(key, this.token);
+  }
+
+  refuse(): void {
+    if (this.token === '') return;
+    this.token = '';
+    this.refusal = 'The server did not accept this token.';
+    sessionStorage.removeItem(key);
+  }
+}
+
+export const session = new Session();
+
+export const api = createApi({
+  token: () => session.token,
+  refused: () => session.refuse(),
+});

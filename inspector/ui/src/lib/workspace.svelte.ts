@@ -1,0 +1,109 @@
+// One endpoint on screen: its settings, its captures and its live connection.
+import type { Class, Endpoint } from './api';
+import { ApiError, path } from './api';
+import { Feed } from './feed.svelte';
+import { Live } from './live.svelte';
+import { maskUrl } from './senders';
+import { api, session } from './session.svelte';
+
+/** How long to wait for the live feed before loading without it. */
+const patience = 400;
+
+const classOf = (text: string | null): Class | '' =>
+  text === 'accepted' || text === 'rejected' || text === 'incomplete' ? text : '';
+
+export class Workspace {
+  readonly name: string;
+  readonly feed: Feed;
+  readonly live: Live;
+  settings = $state.raw<Endpoint | null>(null);
+  missing = $state(false);
+  error = $state('');
+  /** The row of the list that the keyboard is on. */
+  cursor = $state<number | null>(null);
+
+  #shown = $state('');
+  /** The hook URL as it may be shown: masked unless secrets are revealed. */
+  url = $derived(session.reveal && this.#shown ? this.#shown : maskUrl(this.settings?.url ?? '', [this.settings?.secret]));
+
+  #exact: Promise<Endpoint> | null = null;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    this.feed = new Feed(api, name);
+    this.live = new Live({
+      endpoint: name,
+      token: () => session.token,
+      onFact: (fact) => {
+        if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
+        this.feed.push(fact);
+      },
+      onStart: () => this.#load(),
+      onResync: () => void this.feed.load(),
+      onRefused: () => session.refuse(),
+    });
+  }
+
+  start(): void {
+    const search = new URLSearchParams(location.search);
+    this.feed.filter = { class: classOf(search.get('class')), q: search.get('q') ?? '' };
+    this.live.start();
+    this.#patience = setTimeout(() => this.#load(), patience);
+    void this.reload();
+  }
+
+  stop(): void {
+    clearTimeout(this.#patience);
+    this.live.stop();
+    this.feed.stop();
+  }
+
+  async reload(): Promise<void> {
+    try {
+      this.take(await api.json<Endpoint>(path('endpoints', this.name)));
+      this.error = '';
+    } catch (cause) {
+      this.missing = cause instanceof ApiError && cause.status === 404;
+      this.error = cause instanceof Error ? cause.message : String(cause);
+    }
+  }
+
+  /** Takes settings as the server answered them. */
+  take(settings: Endpoint): void {
+    this.settings = settings;
+    this.#exact = null;
+    this.#shown = '';
+  }
+
+  /** Sends changed settings; throws what the server refuses. */
+  async change(changes: Partial<Endpoint>): Promise<void> {
+    this.take(await api.json<Endpoint>(path('endpoints', this.name), { method: 'PATCH', json: changes }));
+  }
+
+  /** The settings with their secrets shown, asked for only when somebody wants to see or copy them. */
+  exact(): Promise<Endpoint> {
+    this.#exact ??= api.json<Endpoint>(path('endpoints', this.name), { query: { reveal: true } }).catch((cause: unknown) => {
+      this.#exact = null;
+      throw cause;
+    });
+    return this.#exact;
+  }
+
+  exactUrl = async (): Promise<string> => (await this.exact()).url;
+
+  /** Fetches what url shows while secrets are revealed. */
+  async showSecrets(): Promise<void> {
+    try {
+      this.#shown = await this.exactUrl();
+    } catch {
+      this.#shown = '';
+    }
+  }
+
+  #load(): void {
+    clearTimeout(this.#patience);
+    // The first load may have begun before the live feed was ready; joining a second page closes the gap.
+    void (this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load());
+  }
+}
