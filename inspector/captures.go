@@ -1,0 +1,159 @@
+package inspector
+
+import (
+	"math"
+	"net/http"
+
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/inspector/search"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+const (
+	defaultLimit = 50
+	maxLimit     = 1000
+)
+
+// listing is a request for a page of captures.
+type listing struct {
+	query webhook.Query
+	terms *search.Query
+	view  *lens
+}
+
+func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
+	l, err := s.listing(r)
+	if err != nil {
+		return err
+	}
+	found, err := s.find(r.Context(), l)
+	if err != nil {
+		return err
+	}
+	rows, err := s.rows(r.Context(), l.view, found.captures)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Captures{Captures: rows, Next: cursor(found.next), Complete: found.complete})
+}
+
+func (s *Server) listing(r *http.Request) (listing, error) {
+	q, err := params(r, "before", "after", "limit", "class", "q", "order", "reveal")
+	if err != nil {
+		return listing{}, err
+	}
+	before, err := q.number("before", 0, 0, math.MaxInt64)
+	if err != nil {
+		return listing{}, err
+	}
+	after, err := q.number("after", 0, 0, math.MaxInt64)
+	if err != nil {
+		return listing{}, err
+	}
+	limit, err := q.number("limit", defaultLimit, 1, maxLimit)
+	if err != nil {
+		return listing{}, err
+	}
+	order := q.text("order")
+	if order != "" && order != "asc" && order != "desc" {
+		return listing{}, invalid("parameter order is %q: give asc or desc", order)
+	}
+	classes, err := q.classes()
+	if err != nil {
+		return listing{}, err
+	}
+	terms, err := search.Parse(q.text("q"))
+	if err != nil {
+		return listing{}, err
+	}
+	view, err := s.viewOf(q)
+	if err != nil {
+		return listing{}, err
+	}
+	ep, err := s.endpointOf(r)
+	if err != nil {
+		return listing{}, err
+	}
+	return listing{terms: terms, view: view, query: webhook.Query{
+		Endpoint: ep.Name, Classes: classes, Before: webhook.Seq(before), After: webhook.Seq(after),
+		Limit: int(limit), Ascending: order == "asc",
+	}}, nil
+}
+
+func cursor(seq webhook.Seq) *int64 {
+	if seq == 0 {
+		return nil
+	}
+	return new(int64(seq))
+}
+
+func (s *Server) deleteCaptures(w http.ResponseWriter, r *http.Request) error {
+	q, err := params(r, "class", "through")
+	if err != nil {
+		return err
+	}
+	classes, err := q.classes()
+	if err != nil {
+		return err
+	}
+	through, err := q.number("through", 0, 1, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	ep, err := s.endpointOf(r)
+	if err != nil {
+		return err
+	}
+	if len(classes) == 0 {
+		classes = []webhook.Class{""}
+	}
+	var out api.Deleted
+	for _, class := range classes {
+		n, err := s.store.DeleteCaptures(r.Context(), ep.Name, class, webhook.Seq(through))
+		if err != nil {
+			return err
+		}
+		out.Deleted += n
+	}
+	return writeJSON(w, http.StatusOK, out)
+}
+
+func (s *Server) getCapture(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.revealed(r)
+	if err != nil {
+		return err
+	}
+	c, err := s.capture(r)
+	if err != nil {
+		return err
+	}
+	described := s.described(v, c)
+	return writeJSON(w, http.StatusOK, v.Capture(&c, v.Payload(&described)))
+}
+
+func (s *Server) capture(r *http.Request) (webhook.Capture, error) {
+	endpoint, seq, err := captureOf(r)
+	if err != nil {
+		return webhook.Capture{}, err
+	}
+	c, err := s.store.Capture(r.Context(), endpoint, seq)
+	if err != nil {
+		return webhook.Capture{}, concerning(err, "capture %d of endpoint %q", seq, endpoint)
+	}
+	return c, nil
+}
+
+func (s *Server) deleteCapture(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	endpoint, seq, err := captureOf(r)
+	if err != nil {
+		return err
+	}
+	if err := s.store.DeleteCapture(r.Context(), endpoint, seq); err != nil {
+		return concerning(err, "capture %d of endpoint %q", seq, endpoint)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,125 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/hookrange/hookrange/inspector/api"
+)
+
+// plain returns text that a terminal shows as it is: control, bidirectional and other invisible characters
+// are escaped.
+func plain(s string) string {
+	var out strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		out.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return out.String()
+}
+
+// shorten cuts plain text to n characters.
+func shorten(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// printJSON writes a value as one line.
+func printJSON(out io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return printLine(out, string(text))
+}
+
+func printLine(out io.Writer, text string) error {
+	_, err := io.WriteString(out, text+"\n")
+	return err
+}
+
+// row is a capture as one line: time, class, title, attempt, request, answer, size.
+func row(c *api.Capture, zone *time.Location) string {
+	title := plain(c.Payload.Title)
+	if title == "" {
+		title = plain(c.Payload.Kind)
+	}
+	return fmt.Sprintf("%s %s %-36s %-10s %s %s  %s  %s",
+		c.ReceivedAt.In(zone).Format("15:04:05.000"), dot(c.Class), shorten(title, 36), attempt(c),
+		plain(c.Method), plain(c.Target), result(c), size(c.BodySize))
+}
+
+func dot(class string) string {
+	switch class {
+	case "accepted":
+		return "●"
+	case "rejected":
+		return "○"
+	default:
+		return "◌"
+	}
+}
+
+func attempt(c *api.Capture) string {
+	text := "#" + strconv.Itoa(c.Attempt)
+	if c.Gap != nil {
+		text += fmt.Sprintf(" %+.1fs", c.Gap.Duration().Seconds())
+	}
+	return text
+}
+
+// result says what was answered, or what happened instead.
+func result(c *api.Capture) string {
+	why := ""
+	if c.Reason != "" {
+		why = " (" + plain(c.Reason) + ")"
+	}
+	o := c.Outcome
+	switch {
+	case o == nil:
+		return "answering" + why
+	case o.HungUp != nil && o.Status == 0:
+		return "sender hung up after " + seconds(o.HungUp) + why
+	case o.Status == 0 && o.Fault != "":
+		return plain(o.Fault) + " after " + seconds(o.Done) + why
+	case o.Status == 0:
+		return "no answer" + why
+	}
+	text := fmt.Sprintf("%d after %s", o.Status, seconds(o.FirstByte))
+	if o.Fault != "" {
+		text += ", " + plain(o.Fault)
+	}
+	if o.HungUp != nil {
+		text += ", sender hung up after " + seconds(o.HungUp)
+	}
+	return text + why
+}
+
+func seconds(m *api.Millis) string {
+	if m == nil {
+		return "?"
+	}
+	return fmt.Sprintf("%.2fs", m.Duration().Seconds())
+}
+
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000*1000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	default:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+}

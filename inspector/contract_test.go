@@ -1,0 +1,267 @@
+package inspector_test
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/gorilla/mux"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// contract is the OpenAPI document with a validator for its schemas.
+type contract struct {
+	doc      map[string]any
+	compiler *jsonschema.Compiler
+}
+
+const contractURL = "mem://openapi.json"
+
+func newContract(tb testing.TB) contract {
+	tb.Helper()
+	text, err := yaml.YAMLToJSON(api.Document())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := contract{doc: doc.(map[string]any), compiler: jsonschema.NewCompiler()}
+	c.compiler.AssertFormat()
+	if err := c.compiler.AddResource(contractURL, doc); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// check validates JSON against a component schema.
+func (c contract) check(tb testing.TB, schema string, text []byte) {
+	tb.Helper()
+	compiled, err := c.compiler.Compile(contractURL + "#/components/schemas/" + schema)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		tb.Fatalf("%v: %s", err, text)
+	}
+	if err := compiled.Validate(value); err != nil {
+		tb.Errorf("not a %s: %v\n%s", schema, err, text)
+	}
+}
+
+type operation struct{ ID, Method, Path string }
+
+func (c contract) operations() []operation {
+	var out []operation
+	for path, item := range c.doc["paths"].(map[string]any) {
+		for method, op := range item.(map[string]any) {
+			if method != "parameters" {
+				out = append(out, operation{op.(map[string]any)["operationId"].(string), strings.ToUpper(method), path})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b operation) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+func TestContractAndRoutesAgree(t *testing.T) {
+	t.Parallel()
+	var routed []operation
+	pattern := regexp.MustCompile(`\{(\w+):[^}]*\}`)
+	err := newRig(t).server.Router().Walk(func(m *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := m.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		methods, err := m.GetMethods()
+		for _, method := range methods {
+			if method != http.MethodHead {
+				routed = append(routed, operation{m.GetName(), method, pattern.ReplaceAllString(path, "{$1}")})
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(routed, func(a, b operation) int { return cmp.Compare(a.ID, b.ID) })
+	if diff := gocmp.Diff(newContract(t).operations(), routed); diff != "" {
+		t.Errorf("contract and router differ (-contract +router):\n%s", diff)
+	}
+}
+
+// TestContractDescribesEveryParameter calls each GET with each parameter that the contract has, and with one
+// that it does not.
+func TestContractDescribesEveryParameter(t *testing.T) {
+	t.Parallel()
+	r, c := newRig(t), newContract(t)
+	r.endpoint(t, "default")
+	first := r.capture(t, "default", "{}")
+	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true"}
+	fill := strings.NewReplacer("{endpoint}", "default", "{seq}", fmt.Sprint(first.Seq), "{id}", first.Delivery, "{name}", "x")
+	for path, item := range c.doc["paths"].(map[string]any) {
+		op, found := item.(map[string]any)["get"].(map[string]any)
+		if !found || path == "/healthz" || path == "/readyz" {
+			continue
+		}
+		path = fill.Replace(path)
+		list, _ := op["parameters"].([]any)
+		for _, p := range list {
+			param := p.(map[string]any)
+			if ref, ok := param["$ref"].(string); ok {
+				param = c.doc["components"].(map[string]any)["parameters"].(map[string]any)[ref[strings.LastIndex(ref, "/")+1:]].(map[string]any)
+			}
+			if param["in"] != "query" {
+				continue
+			}
+			name := param["name"].(string)
+			query := "?timeout=0"
+			if !strings.HasSuffix(path, "/wait") {
+				query = "?"
+			}
+			if name != "timeout" {
+				query += "&" + name + "=" + cmp.Or(values[name], "1")
+			}
+			if a := r.call(t, http.MethodGet, path+query, ""); a.StatusCode == http.StatusBadRequest {
+				t.Errorf("%s%s: %s", path, query, a.text)
+			}
+		}
+		detail := refused(t, r.call(t, http.MethodGet, path+"?surprise=1", ""), http.StatusBadRequest, "invalid")
+		if !strings.Contains(detail, `"surprise"`) {
+			t.Errorf("%s: the detail does not name the parameter: %s", path, detail)
+		}
+	}
+}
+
+const ruleBody = `{"rule_id":"d75d7417-0c57-4655-88fe-1db3cda3a47a","start_time":"2024-04-05T01:28:54.734491+00:00",
+"end_time":"2024-04-05T01:28:56.492563+00:00","feedback_stats":null,"runs":[{"id":"0190","name":"Search","run_type":"chain",
+"status":"success","trace_id":"0190","dotted_order":"x","app_path":"/o/1","session_id":"s","start_time":"2024-04-05T01:28:54.1",
+"end_time":"2024-04-05T01:28:55.2","total_tokens":12,"total_cost":"0.01","inputs":{"q":"why"},"outputs":null,
+"feedback_stats":{"good":{"n":1}},"inputs_s3_urls":{"ROOT":{"presigned_url":"https://b.s3.amazonaws.com/k?X-Amz-Signature=abcdef"}}}]}`
+
+const runBody = `{"run_id":"1ef","thread_id":"2ef","assistant_id":"fe0","status":"success","created_at":"2026-11-22T00:46:19.282Z",
+"kwargs":{"webhook":"http://127.0.0.1:8080/hooks/default?secret=` + hooked + `"},"values":{"messages":[]},"metadata":{},
+"multitask_strategy":"reject","run_started_at":"2026-11-22T00:46:19.282Z","run_ended_at":"2026-11-22T00:46:20.282Z","webhook_sent_at":"2026-11-22T00:46:20.300Z"}`
+
+// TestAnswersKeepTheContract checks a real answer of every operation.
+func TestAnswersKeepTheContract(t *testing.T) {
+	t.Parallel()
+	r, c := newRig(t), newContract(t)
+	hung := 2 * time.Second
+	r.endpoint(t, "default")
+	r.capture(t, "default", ruleBody, func(c *webhook.Capture) {
+		c.Request.TLS = &webhook.TLS{Version: "TLS 1.3", Cipher: "x", ServerName: "y"}
+		c.Objects = []webhook.Object{
+			{
+				Ref: webhook.Ref{Name: "runs.0.inputs", URL: "https://b.s3.amazonaws.com/k?X-Amz-Signature=abcdef"}, State: webhook.Resolved,
+				ContentType: "application/json", Data: []byte(`{"q":"why"}`), Size: 11, DoneAt: time.Now(),
+			},
+			{Ref: webhook.Ref{Name: "runs.0.outputs", URL: "https://b.s3.amazonaws.com/l"}, State: webhook.Pending, ExpiresAt: time.Now().Add(time.Hour)},
+		}
+	})
+	again := r.capture(t, "default", ruleBody)
+	r.capture(t, "default", runBody)
+	r.capture(t, "default", "\x00\xff<svg onload=alert(1)>", func(c *webhook.Capture) {
+		c.Class, c.Reason, c.Request.Truncated, c.Request.Declared = webhook.Incomplete, webhook.BodyCut, true, -1
+		c.Plan = webhook.Plan{Step: -1, Status: 400}
+	})
+	at := r.store.Arrive("default", webhook.DeliveryKey{By: "none"}, false, time.Now())
+	ticket, err := r.store.Record(t.Context(), &webhook.Capture{
+		Endpoint: "default", ReceivedAt: time.Now(), Class: webhook.Rejected, Reason: webhook.SecretWrong, DeliveryBy: "none", Attempt: 1, Delivery: at.Delivery,
+		Request: webhook.Request{Method: "GET", Target: "*", Proto: "HTTP/1.0", Head: []byte("GET * HTTP/1.0\r\n\r\n"), BodySHA256: sha256.Sum256(nil)},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Finish(t.Context(), ticket, webhook.Outcome{HungUp: &hung, HungUpBy: webhook.HangUpRST, Fault: webhook.Hang}); err != nil {
+		t.Fatal(err)
+	}
+	r.settled(t)
+	one := fmt.Sprintf("/api/v1/endpoints/default/captures/%d", again.Seq)
+	first := fmt.Sprintf("/api/v1/endpoints/default/captures/%d", again.Seq-1)
+	if got := get[api.Captures](t, r, "/api/v1/endpoints/default/captures?order=asc&limit=1"); len(got.Captures) == 1 {
+		first = fmt.Sprintf("/api/v1/endpoints/default/captures/%d", got.Captures[0].Seq)
+	}
+	seen := map[string]bool{"live": true}
+	for _, step := range []struct {
+		id, method, path, body string
+		status                 int
+		schema                 string
+	}{
+		{"createEndpoint", "POST", "/api/v1/endpoints", `{"name":"new","expect":[{"name":"X-A"}],"scheme":"none"}`, 201, "Endpoint"},
+		{"createEndpoint", "POST", "/api/v1/endpoints", `{"name":"new"}`, 409, "Problem"},
+		{"listEndpoints", "GET", "/api/v1/endpoints", "", 200, "Endpoints"},
+		{"getEndpoint", "GET", "/api/v1/endpoints/default", "", 200, "Endpoint"},
+		{"replaceEndpoint", "PUT", "/api/v1/endpoints/new", `{"name":"new"}`, 200, "Endpoint"},
+		{"changeEndpoint", "PATCH", "/api/v1/endpoints/new", `{"respond":"503x2 200"}`, 200, "Endpoint"},
+		{"deleteEndpoint", "DELETE", "/api/v1/endpoints/new", "", 204, ""},
+		{"listCaptures", "GET", "/api/v1/endpoints/default/captures", "", 200, "Captures"},
+		{"listCaptures", "GET", "/api/v1/endpoints/default/captures?q=why&reveal=1&limit=1", "", 200, "Captures"},
+		{"getCapture", "GET", one, "", 200, "Capture"},
+		{"getCapture", "GET", first + "?reveal=true", "", 200, "Capture"},
+		{"getCapture", "GET", fmt.Sprintf("/api/v1/endpoints/default/captures/%d", ticket.Seq), "", 200, "Capture"},
+		{"getBody", "GET", one + "/body", "", 200, ""},
+		{"getRaw", "GET", one + "/raw", "", 200, ""},
+		{"getResolved", "GET", first + "/resolved/runs.0.inputs", "", 200, ""},
+		{"getResolved", "GET", first + "/resolved/runs.0.outputs", "", 404, "Problem"},
+		{"listDeliveries", "GET", "/api/v1/endpoints/default/deliveries", "", 200, "Deliveries"},
+		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
+		{"wait", "GET", "/api/v1/endpoints/default/wait?count=2", "", 200, "Wait"},
+		{"wait", "GET", "/api/v1/endpoints/default/wait?count=99&timeout=0", "", 408, "Wait"},
+		{"getInfo", "GET", "/api/v1/info", "", 200, "Info"},
+		{"getContract", "GET", "/api/v1/openapi.yaml", "", 200, ""},
+		{"health", "GET", "/healthz", "", 200, "Health"},
+		{"ready", "GET", "/readyz", "", 200, "Health"},
+		{"getMetrics", "GET", "/metrics", "", 200, ""},
+		{"deleteCapture", "DELETE", one, "", 204, ""},
+		{"deleteCapture", "DELETE", one, "", 404, "Problem"},
+		{"deleteCaptures", "DELETE", "/api/v1/endpoints/default/captures?class=rejected", "", 200, "Deleted"},
+	} {
+		seen[step.id] = true
+		a := r.call(t, step.method, step.path, step.body)
+		if a.StatusCode != step.status {
+			t.Errorf("%s %s: answered %d, want %d: %s", step.method, step.path, a.StatusCode, step.status, a.text)
+		}
+		if step.schema != "" {
+			c.check(t, step.schema, a.text)
+		}
+	}
+	for _, op := range c.operations() {
+		if !seen[op.ID] {
+			t.Errorf("%s is not checked", op.ID)
+		}
+	}
+	socket := dial(t, r, "?after=0")
+	socket.hello(t, token)
+	kinds := map[string]bool{}
+	for last := false; !last; {
+		text := socket.text(t)
+		c.check(t, "Event", text)
+		var e api.Event
+		if err := json.Unmarshal(text, &e); err != nil {
+			t.Fatal(err)
+		}
+		kinds[e.Fact] = true
+		last = e.Deletion != nil && e.Deletion.Class == string(webhook.Rejected)
+	}
+	for _, kind := range []string{"arrival", "outcome", "resolved", "deletion"} {
+		if !kinds[kind] {
+			t.Errorf("no %s on the live feed; there were %v", kind, kinds)
+		}
+	}
+}

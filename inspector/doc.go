@@ -1,0 +1,161 @@
+// Package inspector is the face for people and scripts: the REST interface, the live WebSocket and the web
+// page, on a listener of its own. It reads the store by cursor, woken by a bell, and never serves bytes that
+// a sender made under a type that a browser would render.
+//
+//	request -> host -> headers -> origin -> token -> route -> store
+//
+// The guards wrap the router, so that no spelling of a path gets around them.
+package inspector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// Masker hides secrets in what is shown.
+type Masker = api.Masker
+
+// EndpointStore keeps endpoints.
+type EndpointStore interface {
+	// Endpoints returns all endpoints, sorted by name.
+	Endpoints() []*webhook.Endpoint
+	// Endpoint returns ErrNotFound if there is none of that name.
+	Endpoint(name string) (*webhook.Endpoint, error)
+	// SaveEndpoint creates or replaces; it returns ErrExists or ErrNotFound when create does not fit.
+	SaveEndpoint(ctx context.Context, ep webhook.Endpoint, create bool) (*webhook.Endpoint, error)
+	// DeleteEndpoint deletes an endpoint with its captures, or returns ErrNotFound.
+	DeleteEndpoint(ctx context.Context, name string) error
+	// Counts returns the number of captures by class.
+	Counts(ctx context.Context, endpoint string) (map[webhook.Class]int64, error)
+}
+
+// CaptureStore keeps captures.
+type CaptureStore interface {
+	// Captures lists without bodies unless the query asks for them.
+	Captures(ctx context.Context, q webhook.Query) ([]webhook.Capture, error)
+	// Capture returns one with its body; ErrNotFound or ErrDamaged.
+	Capture(ctx context.Context, endpoint string, seq webhook.Seq) (webhook.Capture, error)
+	// DeleteCapture deletes one, or returns ErrNotFound.
+	DeleteCapture(ctx context.Context, endpoint string, seq webhook.Seq) error
+	// DeleteCaptures deletes those of a class ("" is all) up to through (0 is all) and returns how many.
+	DeleteCaptures(ctx context.Context, endpoint string, class webhook.Class, through webhook.Seq) (int, error)
+	// Object returns a stored object with its data; ErrNotFound or ErrDamaged.
+	Object(ctx context.Context, endpoint string, capture webhook.Seq, name string) (webhook.Object, error)
+}
+
+// DeliveryStore groups captures.
+type DeliveryStore interface {
+	// Deliveries lists newest first those whose first attempt comes before a seq (0 is no bound).
+	Deliveries(ctx context.Context, endpoint string, before webhook.Seq, limit int) ([]webhook.Delivery, error)
+	// Delivery returns one, or ErrNotFound.
+	Delivery(ctx context.Context, endpoint, id string) (webhook.Delivery, error)
+}
+
+// FactStore is the total order of what happened.
+type FactStore interface {
+	// Facts returns up to limit facts after a seq, in order.
+	Facts(ctx context.Context, after webhook.Seq, limit int) ([]webhook.Fact, error)
+	// Last returns the newest committed seq.
+	Last() webhook.Seq
+	// Ready returns nil, or why captures cannot be accepted now.
+	Ready() error
+}
+
+// Store is what the inspector asks of a store.
+type Store interface {
+	EndpointStore
+	CaptureStore
+	DeliveryStore
+	FactStore
+}
+
+// Bell wakes watchers.
+type Bell interface {
+	// Wait blocks until there is something after a seq and returns its seq, or ctx's error.
+	Wait(ctx context.Context, after webhook.Seq) (webhook.Seq, error)
+}
+
+// SecretTools makes and checks the secrets of endpoints.
+type SecretTools struct {
+	// New returns a new random secret.
+	New func() (string, error)
+	// Check returns an ErrInvalid that says what is wrong with an endpoint's secret policy and expectations.
+	Check func(*webhook.Endpoint) error
+	// HookURL returns the URL to give to a sender, with its secret or with "•••" in its place.
+	HookURL func(base string, ep *webhook.Endpoint, masked bool) string
+}
+
+// Config is what New needs. Every field without a default must be set.
+type Config struct {
+	Store Store
+	Bell  Bell
+	// Decode returns a capture's body without its Content-Encoding, of a bounded size, or as it is when it
+	// cannot. Defaults to the body as it is.
+	Decode func(*webhook.Capture) []byte
+	// Describe says what a capture's body holds. The body is already decoded.
+	Describe func(*webhook.Capture) webhook.Payload
+	// CheckRespond returns an ErrInvalid that says what is wrong with a plan text. It accepts "".
+	CheckRespond func(text string) error
+	// Mask returns what hides the secrets of these endpoints.
+	Mask    func(...*webhook.Endpoint) Masker
+	Secrets SecretTools
+	// UI is the web page; package inspector/ui has it. Nil serves no page.
+	UI fs.FS
+	// Token is what callers must bring. At least 16 bytes.
+	Token string
+	// Hosts are Host headers to accept beside loopback ones, as "name" (any port) or "name:port".
+	Hosts []string
+	// Origins are origins to accept beside the one that the Host header and the connection make, such as
+	// "https://hooks.example.com" behind a proxy.
+	Origins []string
+	// HookBase is what hook URLs begin with, such as "http://127.0.0.1:8080".
+	HookBase string
+	// Set holds the inspector's metrics. Defaults to a new one, which Server.Set returns.
+	Set *metrics.Set
+	// Metrics writes further metrics in Prometheus text. Defaults to none.
+	Metrics func(io.Writer)
+	// Version of the program.
+	Version string
+	// Log gets what the inspector could not tell a caller. Defaults to nothing.
+	Log *slog.Logger
+	// Now is the clock of a search's bound. Defaults to time.Now.
+	Now func() time.Time
+}
+
+const minToken = 16
+
+func (c *Config) check() error {
+	switch {
+	case c.Store == nil, c.Bell == nil, c.Describe == nil, c.CheckRespond == nil, c.Mask == nil,
+		c.Secrets.New == nil, c.Secrets.Check == nil, c.Secrets.HookURL == nil:
+		return errors.New("inspector: new: Store, Bell, Describe, CheckRespond, Mask and Secrets must be set")
+	case len(c.Token) < minToken:
+		return fmt.Errorf("inspector: new: %w: the token has %d bytes, it needs at least %d", webhook.ErrInvalid, len(c.Token), minToken)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Decode == nil {
+		c.Decode = func(c *webhook.Capture) []byte { return c.Request.Body }
+	}
+	if c.Set == nil {
+		c.Set = metrics.NewSet()
+	}
+	if c.Metrics == nil {
+		c.Metrics = func(io.Writer) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package inspector
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/hookrange/hookrange/inspector/search"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// Bounds of one search. Whichever is reached first ends it, and the answer's cursor lets it go on.
+const (
+	maxScanned = 20_000
+	maxRead    = 256 << 20
+	maxFinding = 10 * time.Second
+	findPage   = 500
+)
+
+// found is a page of captures and where the next one begins (0: nowhere). It is complete unless a search
+// stopped at a bound.
+type found struct {
+	captures []webhook.Capture
+	next     webhook.Seq
+	complete bool
+}
+
+// find returns a page: read straight from the store, or by a bounded walk when there are terms to match.
+func (s *Server) find(ctx context.Context, l listing) (found, error) {
+	if !l.terms.Empty() {
+		return s.walk(ctx, l)
+	}
+	// One more than asked tells whether there is a next page.
+	q := l.query
+	q.Limit = min(q.Limit+1, maxLimit)
+	captures, err := s.store.Captures(ctx, q)
+	if err != nil {
+		return found{}, err
+	}
+	out := found{captures: captures, complete: true}
+	if len(captures) > l.query.Limit || (len(captures) == maxLimit && l.query.Limit == maxLimit) {
+		out.captures = captures[:l.query.Limit]
+		out.next = out.captures[l.query.Limit-1].Seq
+	}
+	return out, nil
+}
+
+func (s *Server) walk(ctx context.Context, l listing) (found, error) {
+	out := found{complete: true}
+	q := l.query
+	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding)}
+	for scanned := 0; ; {
+		q.Limit = findPage
+		page, err := s.store.Captures(ctx, q)
+		if err != nil {
+			return out, err
+		}
+		for i := range page {
+			c := &page[i]
+			yes, err := l.terms.Match(budget.candidate(ctx, c))
+			if err != nil {
+				return out, err
+			}
+			if q.Ascending {
+				q.After = c.Seq
+			} else {
+				q.Before = c.Seq
+			}
+			if yes {
+				out.captures = append(out.captures, *c)
+			}
+			scanned++
+			if len(out.captures) == l.query.Limit {
+				out.next = c.Seq
+				return out, nil
+			}
+			if scanned >= maxScanned || budget.spent() {
+				out.next, out.complete = c.Seq, false
+				return out, nil
+			}
+		}
+		if len(page) < findPage {
+			return out, nil
+		}
+	}
+}
+
+// readBudget bounds what a walk over captures reads and how long it takes.
+type readBudget struct {
+	server *Server
+	read   int64
+	end    time.Time
+}
+
+func (b *readBudget) spent() bool { return b.read >= maxRead || b.server.cfg.Now().After(b.end) }
+
+// candidate loads a capture's body when it is asked for. A damaged or deleted one has none.
+func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.Candidate {
+	load := func() ([]byte, error) {
+		whole, err := b.server.store.Capture(ctx, c.Endpoint, c.Seq)
+		if errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrDamaged) {
+			return []byte{}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		body := b.server.cfg.Decode(&whole)
+		b.read += int64(len(body))
+		if body == nil {
+			return []byte{}, nil
+		}
+		return body, nil
+	}
+	return &search.Candidate{Capture: c, LoadBody: load, LoadPayload: func() (kind, title string, err error) {
+		p, err := b.server.summary(ctx, b.server.lens(true), c)
+		return p.Kind, p.Title, err
+	}}
+}

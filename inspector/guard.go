@@ -1,0 +1,171 @@
+package inspector
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	// The page is one script and one style sheet of its own; trusted-types names the one policy that Svelte's
+	// compiled templates make.
+	pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+		"img-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+		"require-trusted-types-for 'script'; trusted-types svelte-trusted-html"
+	// bytesPolicy is for bytes that a sender made.
+	bytesPolicy = "sandbox; default-src 'none'; frame-ancestors 'none'"
+
+	livePath = "/api/v1/live"
+)
+
+// guard decides which hosts and origins may speak to the inspector.
+type guard struct {
+	hosts, origins []string
+}
+
+func newGuard(hosts, origins []string) guard {
+	g := guard{}
+	for _, h := range hosts {
+		g.hosts = append(g.hosts, strings.ToLower(h))
+	}
+	for _, o := range origins {
+		g.origins = append(g.origins, strings.ToLower(strings.TrimSuffix(o, "/")))
+	}
+	return g
+}
+
+// guarded wraps everything that the inspector serves.
+func (s *Server) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header(), s.page.has(r.URL.Path))
+		if err := s.admit(r); err != nil {
+			s.writeError(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func secure(h http.Header, page bool) {
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	if !page {
+		h.Set("Cache-Control", "no-store")
+	}
+}
+
+// admit applies the guards in order: host, origin, token.
+func (s *Server) admit(r *http.Request) error {
+	if !s.guard.host(r) {
+		return fmt.Errorf("%w: %q: call it by a loopback name with the listener's port, or allow the name", errHost, r.Host)
+	}
+	public := s.public(r)
+	if err := s.guard.origin(r, public); err != nil {
+		return err
+	}
+	if public || s.bearer(r) {
+		return nil
+	}
+	return errUnauthorized
+}
+
+// public reports whether a request needs no token in its head: the page's own files, health, and a live
+// socket, which brings the token in its first message. Anything not listed here needs one.
+func (s *Server) public(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	switch path := r.URL.Path; path {
+	case "/healthz", "/readyz":
+		return true
+	case livePath:
+		return websocket.IsWebSocketUpgrade(r) && len(r.Header.Values("Authorization")) == 0
+	default:
+		return s.page.has(path)
+	}
+}
+
+// host reports whether the Host header names this server: a loopback name or address with the listener's
+// port, or a configured one. A page of a rebound name fails here.
+func (g guard) host(r *http.Request) bool {
+	host := strings.ToLower(r.Host)
+	name, port, err := net.SplitHostPort(host)
+	if err != nil {
+		name, port = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), "80"
+		if r.TLS != nil {
+			port = "443"
+		}
+	}
+	if slices.Contains(g.hosts, host) || slices.Contains(g.hosts, name) {
+		return true
+	}
+	if addr, parseErr := netip.ParseAddr(name); name != "localhost" && (parseErr != nil || !addr.IsLoopback() || addr.Zone() != "") {
+		return false
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return true
+	}
+	_, own, err := net.SplitHostPort(local.String())
+	return err != nil || own == port
+}
+
+// origin returns errOrigin for a call that a page of another origin makes. What changes nothing and is open
+// to all may be reached by a link from anywhere.
+func (g guard) origin(r *http.Request, public bool) error {
+	upgrade := r.Header.Get("Upgrade") != "" || r.URL.Path == livePath
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if origins := r.Header.Values("Origin"); len(origins) > 0 && (!safe || upgrade) && (len(origins) > 1 || !g.own(r, origins[0])) {
+		return fmt.Errorf("%w: %q", errOrigin, strings.Join(origins, ", "))
+	}
+	if safe && !upgrade && public {
+		return nil
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return fmt.Errorf("%w: Sec-Fetch-Site is %q", errOrigin, site)
+		}
+	}
+	return nil
+}
+
+// own reports whether an Origin is the server's own or a configured one. Scheme, name and port all count.
+func (g guard) own(r *http.Request, origin string) bool {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	origin = strings.ToLower(origin)
+	return origin == scheme+strings.ToLower(r.Host) || slices.Contains(g.origins, origin)
+}
+
+// bearer reports whether the request's one Authorization header holds the token.
+func (s *Server) bearer(r *http.Request) bool {
+	values := r.Header.Values("Authorization")
+	if len(values) != 1 {
+		return false
+	}
+	scheme, token, found := strings.Cut(values[0], " ")
+	return found && strings.EqualFold(scheme, "Bearer") && s.isToken(token)
+}
+
+// isToken compares digests, so that neither content nor length of the token can be timed.
+func (s *Server) isToken(token string) bool {
+	sum := sha256.Sum256([]byte(token))
+	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
+}
+
+func newRequestID() string { return rand.Text() }

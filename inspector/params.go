@@ -1,0 +1,146 @@
+package inspector
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+const maxRequestBody = 1 << 20
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{webhook.ErrInvalid}, args...)...)
+}
+
+// concerning names what an error of the store is about. Of an ErrNotFound nothing else is of use to a caller.
+func concerning(err error, format string, args ...any) error {
+	if errors.Is(err, webhook.ErrNotFound) {
+		err = webhook.ErrNotFound
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// query is a request's query parameters, all of them known to the route.
+type query struct{ values url.Values }
+
+// params returns the query parameters of a request. A parameter that the route does not know, or one that is
+// repeated where only class may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all.
+func params(r *http.Request, known ...string) (query, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return query{}, invalid("the query string: %v", err)
+	}
+	for name, list := range values {
+		if !slices.Contains(known, name) {
+			if len(known) == 0 {
+				return query{}, invalid("unknown parameter %q: this route takes none", name)
+			}
+			return query{}, invalid("unknown parameter %q: this route takes %s", name, strings.Join(known, ", "))
+		}
+		if len(list) > 1 && name != "class" {
+			return query{}, invalid("parameter %s is given %d times", name, len(list))
+		}
+	}
+	return query{values}, nil
+}
+
+func (q query) has(name string) bool { return q.values.Has(name) }
+
+func (q query) text(name string) string { return q.values.Get(name) }
+
+// number returns a parameter between low and high, or fallback when it is not given.
+func (q query) number(name string, fallback, low, high int64) (int64, error) {
+	if !q.has(name) {
+		return fallback, nil
+	}
+	n, err := strconv.ParseInt(q.text(name), 10, 64)
+	if err != nil || n < low || n > high {
+		return 0, invalid("parameter %s is %q: give a whole number from %d to %d", name, q.text(name), low, high)
+	}
+	return n, nil
+}
+
+func (q query) flag(name string) (bool, error) {
+	switch text := q.text(name); text {
+	case "true", "1":
+		return true, nil
+	case "false", "0":
+		return false, nil
+	case "":
+		return q.has(name), nil
+	default:
+		return false, invalid("parameter %s is %q: give true or false", name, text)
+	}
+}
+
+// classes returns the classes of class=a&class=b or class=a,b; nil when there is none.
+func (q query) classes() ([]webhook.Class, error) {
+	var out []webhook.Class
+	for _, value := range q.values["class"] {
+		for text := range strings.SplitSeq(value, ",") {
+			switch class := webhook.Class(text); class {
+			case webhook.Accepted, webhook.Rejected, webhook.Incomplete:
+				if !slices.Contains(out, class) {
+					out = append(out, class)
+				}
+			default:
+				return nil, invalid("class %q: use accepted, rejected or incomplete", text)
+			}
+		}
+	}
+	return out, nil
+}
+
+// endpointOf returns the endpoint that a request's path names, or ErrNotFound.
+func (s *Server) endpointOf(r *http.Request) (*webhook.Endpoint, error) {
+	name := mux.Vars(r)["endpoint"]
+	ep, err := s.store.Endpoint(name)
+	if errors.Is(err, webhook.ErrNotFound) {
+		return nil, fmt.Errorf("endpoint %q: %w", name, webhook.ErrNotFound)
+	}
+	return ep, err
+}
+
+// captureOf returns the names that a capture's path holds. A number beyond any seq is an ErrNotFound.
+func captureOf(r *http.Request) (endpoint string, seq webhook.Seq, err error) {
+	vars := mux.Vars(r)
+	n, err := strconv.ParseInt(vars["seq"], 10, 64)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Errorf("capture %s of endpoint %q: %w", vars["seq"], vars["endpoint"], webhook.ErrNotFound)
+	}
+	return vars["endpoint"], webhook.Seq(n), nil
+}
+
+// readObject reads a request's body, which must be a JSON object. It refuses other content types
+// (errMediaType) and bodies over 1 MiB (errTooLarge).
+func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return nil, fmt.Errorf("%w, not %q", errMediaType, r.Header.Get("Content-Type"))
+	}
+	// A writer without deadlines, as in a test, has none to set.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return nil, fmt.Errorf("%w: at most %d bytes", errTooLarge, maxRequestBody)
+		}
+		return nil, invalid("the request's body cannot be read: %v", err)
+	}
+	if text := bytes.TrimLeft(body, " \t\r\n"); len(text) == 0 || text[0] != '{' {
+		return nil, invalid("the request's body must be a JSON object")
+	}
+	return body, nil
+}

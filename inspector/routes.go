@@ -1,0 +1,188 @@
+package inspector
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hookrange/hookrange/inspector/api"
+)
+
+const (
+	endpointPath = "/api/v1/endpoints/{endpoint}"
+	capturePath  = endpointPath + "/captures/{seq:[0-9]+}"
+)
+
+// routes returns the router. A route's name is its operationId in the OpenAPI document.
+func (s *Server) routes() *mux.Router {
+	r := mux.NewRouter().SkipClean(true)
+	get := []string{http.MethodGet, http.MethodHead}
+	add := func(name, path string, h handler, methods ...string) {
+		r.Handle(path, s.handle(name, h)).Methods(methods...).Name(name)
+	}
+	add("listEndpoints", "/api/v1/endpoints", s.listEndpoints, get...)
+	add("createEndpoint", "/api/v1/endpoints", s.createEndpoint, http.MethodPost)
+	add("getEndpoint", endpointPath, s.getEndpoint, get...)
+	add("replaceEndpoint", endpointPath, s.replaceEndpoint, http.MethodPut)
+	add("changeEndpoint", endpointPath, s.changeEndpoint, http.MethodPatch)
+	add("deleteEndpoint", endpointPath, s.deleteEndpoint, http.MethodDelete)
+	add("listCaptures", endpointPath+"/captures", s.listCaptures, get...)
+	add("deleteCaptures", endpointPath+"/captures", s.deleteCaptures, http.MethodDelete)
+	add("getCapture", capturePath, s.getCapture, get...)
+	add("deleteCapture", capturePath, s.deleteCapture, http.MethodDelete)
+	add("getBody", capturePath+"/body", s.getBody, get...)
+	add("getRaw", capturePath+"/raw", s.getRaw, get...)
+	add("getResolved", capturePath+"/resolved/{name:.+}", s.getResolved, get...)
+	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
+	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
+	add("wait", endpointPath+"/wait", s.wait, http.MethodGet)
+	add("live", livePath, s.live, http.MethodGet)
+	add("getInfo", "/api/v1/info", s.getInfo, get...)
+	add("getContract", "/api/v1/openapi.yaml", s.getContract, get...)
+	add("health", "/healthz", s.health, get...)
+	add("ready", "/readyz", s.ready, get...)
+	add("getMetrics", "/metrics", s.getMetrics, get...)
+	r.NotFoundHandler = s.handle("page", func(w http.ResponseWriter, r *http.Request) error {
+		if s.page.has(r.URL.Path) {
+			return s.page.serve(w, r)
+		}
+		return errNoRoute
+	})
+	r.MethodNotAllowedHandler = s.handle("none", func(w http.ResponseWriter, req *http.Request) error {
+		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
+		return errMethod
+	})
+	return r
+}
+
+// allowed returns the methods that a request's path has.
+func allowed(router *mux.Router, r *http.Request) []string {
+	var out []string
+	for _, method := range []string{
+		http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+	} {
+		other := *r
+		other.Method = method
+		var match mux.RouteMatch
+		if router.Match(&other, &match) && match.MatchErr == nil {
+			out = append(out, method)
+		}
+	}
+	return out
+}
+
+// handler answers a request, or returns why not and has then written nothing.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+func (s *Server) handle(name string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+			x.route = name
+		}
+		if err := h(w, r); err != nil {
+			s.writeError(w, r, err)
+		}
+	})
+}
+
+// exchange is one request with its answer, as far as metrics and the log are concerned.
+type exchange struct {
+	http.ResponseWriter
+	id, route string
+	status    int
+}
+
+type exchangeKey struct{}
+
+// WriteHeader notes the final status.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= http.StatusOK {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes the status that a first write implies.
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(b)
+}
+
+// Hijack hands the connection over to a WebSocket.
+func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x.status = http.StatusSwitchingProtocols
+	return http.NewResponseController(x.ResponseWriter).Hijack()
+}
+
+// Unwrap lets http.ResponseController reach the connection's deadlines.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+func requestID(ctx context.Context) string {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x.id
+	}
+	return ""
+}
+
+// recorded gives every request an id, counts it, and keeps a panic from ending the process.
+func (s *Server) recorded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, id: newRequestID(), route: "none"}
+		w.Header().Set("X-Request-Id", x.id)
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		start := time.Now()
+		defer func() { //nolint:contextcheck // the request carries it
+			if value := recover(); value != nil {
+				if value == http.ErrAbortHandler { //nolint:errorlint // the documented sentinel of a panic
+					panic(value)
+				}
+				s.log.panicked(r.Context(), value, debug.Stack())
+				if x.status == 0 {
+					s.writeError(x, r, errPanicked)
+				}
+			}
+			s.metrics.observe(x, r.Method, time.Since(start))
+		}()
+		next.ServeHTTP(x, r)
+	})
+}
+
+func (s *Server) getInfo(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Info{
+		Version: s.cfg.Version, HookBase: s.cfg.HookBase, LastSeq: int64(s.store.Last()), Masked: api.Hidden,
+	})
+}
+
+func (*Server) getContract(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/yaml")
+	// The client may be gone; there is nobody left to tell.
+	_, _ = w.Write(api.Document())
+	return nil
+}
+
+func (*Server) health(w http.ResponseWriter, _ *http.Request) error {
+	return writeJSON(w, http.StatusOK, api.Health{Status: "ok"})
+}
+
+// ready says no more than unavailable: this route is open to all. Callers with the token see it in the log.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
+	if err := s.store.Ready(); err != nil || s.ctx.Err() != nil {
+		w.Header().Set("Retry-After", retryLater)
+		return writeJSON(w, http.StatusServiceUnavailable, api.Health{Status: "unavailable", Reason: readiness(err)})
+	}
+	return writeJSON(w, http.StatusOK, api.Health{Status: "ok"})
+}

@@ -1,0 +1,137 @@
+package search_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/hookrange/hookrange/inspector/search"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+func candidate(body string) *search.Candidate {
+	return &search.Candidate{
+		Capture: &webhook.Capture{
+			Class: webhook.Accepted, Attempt: 2, Plan: webhook.Plan{Status: 503}, Delivery: "0192-ab", Endpoint: "default",
+			Request: webhook.Request{
+				Method: "POST", Target: "http://host/Hooks/x?y=1", BodySize: int64(len(body)),
+				Head: []byte("POST / HTTP/1.1\r\nX-Event: Deploy\r\nX-Event: second\r\n folded\r\nnocolon\r\n\r\n"),
+			},
+		},
+		LoadBody:    func() ([]byte, error) { return []byte(body), nil },
+		LoadPayload: func() (kind, title string, err error) { return "json", "Rule d75d · Search", nil },
+	}
+}
+
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	const body = `{"a":{"b":[1,{"c":"Yes"}]},"n":null,"t":true,"say":"\"quoted\" text"}`
+	for q, want := range map[string]bool{
+		"": true, "  ": true, "deploy": true, "DEPLOY search": true, "deploy nothing": false, "-nothing": true,
+		"-deploy": false, `"d75d · s"`: true, `-"d75d · s"`: false, `"X-Event: Deploy"`: true, `"\\\"quoted\\\""`: true,
+		"header.X-EVENT:second": true, "header.x-event:folded": true, "header.nocolon:x": false, "-header.nocolon:x": true,
+		"body.a.b.0:1": true, "body.a.b.1.c:yes": true, "body.a.b.1.c:ye": false, "body.n:x": false, "body.t:true": true, "body.a.b:yes": true,
+		"path:/hooks": true, "path:host": false, "status:503": true, "status:5xx": true, "status:4XX": false, "status:<500": false,
+		"attempt:=2": true, "attempt:<=1": false, "size:<1k": true, "size:>1M": false, "delivery:0192-AB": true,
+		"kind:JSON": true, "endpoint:default": true, "class:accepted -class:rejected": true, "METHOD:post": true, "reason:x": false,
+		`path:"/hooks/x"`: true, "-": true, `""`: true,
+	} {
+		parsed, err := search.Parse(q)
+		if err != nil {
+			t.Errorf("%s: %v", q, err)
+			continue
+		}
+		got, err := parsed.Match(candidate(body))
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v; want %v", q, got, err, want)
+		}
+	}
+}
+
+func TestQueriesRefused(t *testing.T) {
+	t.Parallel()
+	for q, want := range map[string]string{
+		"colour:red": `"colour"`, "http://x": `"http"`, ":x": `""`, "status:": "no value", "status:abc": "whole number", "status:=>1": "comparison",
+		"size:1x": "whole number", "size:>99999999999999999999": "whole number", "class:good": "accepted", `"open`: "not closed",
+		`path:"open`: "not closed", "body.:x": "path", "body.@reverse:x": "path", "body.a|b:x": "path", "header.:x": `"header."`,
+		strings.Repeat("a", 5000): "4096", strings.Repeat("a ", 33): "32",
+	} {
+		_, err := search.Parse(q)
+		if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.40s: %v, want an ErrInvalid with %s", q, err, want)
+		}
+	}
+}
+
+func TestDeepJSONIsNotLookedInto(t *testing.T) {
+	t.Parallel()
+	deep := strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000)
+	for _, body := range []string{deep, strings.Repeat("[", 5<<20), `{"a":1`, `garbage{"a":1}`} {
+		q, err := search.Parse("body.a:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := q.Match(candidate(body)); got || err != nil {
+			t.Errorf("%.20s matches, %v", body, err)
+		}
+		e, err := search.CompileExpression(`body.a == 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Match(candidate(body)); got || err != nil {
+			t.Errorf("%.20s matches the expression, %v", body, err)
+		}
+	}
+}
+
+func TestLoadErrorsPass(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	c := candidate("")
+	c.LoadBody = func() ([]byte, error) { return nil, broken }
+	c.LoadPayload = func() (kind, title string, err error) { return "", "", broken }
+	for _, text := range []string{"nothing", "kind:x", "body.a:1"} {
+		q, err := search.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.Match(c); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"body == 1", `kind == "x"`, `$env["body"] == 1`} {
+		e, err := search.CompileExpression(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Match(c); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	// What a query can decide by the row alone, it decides without a load.
+	q, err := search.Parse("nothing method:GET")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if yes, err := q.Match(c); yes || err != nil {
+		t.Errorf("%v, %v", yes, err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{`a "b c" -d status:>=500`, `path:"x\"y"`, "-", `"`, "size:<1k", "body.a.#(b==1).c:x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := search.Parse(text)
+		if err != nil {
+			if !errors.Is(err, webhook.ErrInvalid) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if _, err := q.Match(candidate(`{"a":[{"b":1,"c":"x"}]}`)); err != nil {
+			t.Error(err)
+		}
+	})
+}
