@@ -49,6 +49,8 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 	if err == nil && len(body) > 0 {
 		_, err = p.w.Write(body)
 	}
+	// A sender may close its side as soon as it has the last byte, which is before Flush returns.
+	leaving := p.since()
 	if err == nil {
 		err = flush.Flush()
 	}
@@ -60,7 +62,10 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 	}
 	p.out.Status = plan.Status
 	p.begin(at)
-	p.end(at)
+	p.out.Done = &at
+	if when, by, gone := p.line.HungUp(); gone && when.Sub(p.job.ReceivedAt) < leaving {
+		p.hungUp(when.Sub(p.job.ReceivedAt), by)
+	}
 }
 
 // await gives net/http's reader, which ends ctx, the time to see what made a write fail.
