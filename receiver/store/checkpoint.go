@@ -23,6 +23,8 @@ type cleaner struct {
 	log  *slog.Logger
 	// pending is about how many bytes were written to the log since it was last copied.
 	pending atomic.Int64
+	// long is true until the log was emptied; a copied log keeps its length.
+	long atomic.Bool
 	// seen is pending at the last call of idle, by the writer.
 	seen int64
 	kick chan string
@@ -39,6 +41,7 @@ func newCleaner(c *conn, path string, log *slog.Logger) *cleaner {
 
 // wrote notes what a commit wrote; it never blocks.
 func (c *cleaner) wrote(bytes int64) {
+	c.long.Store(true)
 	if c.pending.Add(bytes) < walCopy {
 		return
 	}
@@ -48,7 +51,7 @@ func (c *cleaner) wrote(bytes int64) {
 // idle is called by the writer now and then; when nothing was written in between, the log is emptied.
 func (c *cleaner) idle() {
 	pending := c.pending.Load()
-	if pending > 0 && pending == c.seen {
+	if pending == c.seen && c.long.Load() {
 		c.ask(truncateLog)
 	}
 	c.seen = pending
@@ -78,18 +81,24 @@ func (c *cleaner) clean(ctx context.Context, how string) {
 		how = truncateLog
 	}
 	before := c.pending.Load()
+	if how == truncateLog {
+		c.long.Store(false)
+	}
 	var busy, frames, copied int64
 	err := c.conn.query(how, func(row []driver.Value) error {
 		busy, frames, copied = number(row[0]), number(row[1]), number(row[2])
 		return nil
 	})
 	if err != nil {
+		c.long.Store(true)
 		c.log.LogAttrs(ctx, slog.LevelWarn, "checkpoint", slog.Any("error", err))
 		return
 	}
 	if busy == 0 && frames == copied {
 		c.pending.Add(-before)
+		return
 	}
+	c.long.Store(true)
 }
 
 // close closes the connection; run has ended.

@@ -19,6 +19,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -68,6 +69,10 @@ type Config struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.Dir == "" {
 		return c, fmt.Errorf("store: %w: no data folder was given", webhook.ErrInvalid)
+	}
+	var err error
+	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+		return c, fmt.Errorf("store: data folder: %w", err)
 	}
 	if c.Bell == nil {
 		c.Bell = silence{}
