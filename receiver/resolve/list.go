@@ -50,7 +50,7 @@ func (r *Resolver) objects(ctx context.Context, c *webhook.Capture) (objects []w
 			objects = nil
 		}
 	}()
-	refs := r.cfg.Refs(c.Request.Body)
+	refs := r.cfg.Refs(c)
 	if len(refs) == 0 {
 		return nil
 	}

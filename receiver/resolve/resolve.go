@@ -57,9 +57,9 @@ type Client interface {
 // Config is what New needs. Store, Refs, Endpoint, Client and Bell have no default.
 type Config struct {
 	Store Store
-	// Refs finds the presigned URLs of a body. A panic in it costs the capture its objects, nothing
+	// Refs finds the presigned URLs in a capture's body. A panic in it costs the capture its objects, nothing
 	// else.
-	Refs func(body []byte) []webhook.Ref
+	Refs func(c *webhook.Capture) []webhook.Ref
 	// Endpoint returns the endpoint of a name, or webhook.ErrNotFound.
 	Endpoint func(name string) (*webhook.Endpoint, error)
 	Client   Client

@@ -289,11 +289,11 @@ func TestPanicsCostOneCapture(t *testing.T) {
 		poison := store.record("poison")
 		store.record("bad " + good("poison", time.Hour) + "\nfine " + good("fine", time.Hour))
 		cfg := config(store, client)
-		cfg.Refs = func(body []byte) []webhook.Ref {
-			if string(body) == "poison" {
+		cfg.Refs = func(c *webhook.Capture) []webhook.Ref {
+			if string(c.Request.Body) == "poison" {
 				panic("secret in a panic")
 			}
-			return refs(body)
+			return refs(c)
 		}
 		var log bytes.Buffer
 		cfg.Log = slog.New(slog.NewTextHandler(&log, nil))

@@ -92,9 +92,9 @@ func (s *objectStore) presign(t *testing.T, keyID, object string, before time.Du
 }
 
 // refs reads the test captures' bodies.
-func refs(body []byte) []webhook.Ref {
+func refs(c *webhook.Capture) []webhook.Ref {
 	var list []webhook.Ref
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(string(c.Request.Body)) {
 		name, url, _ := strings.Cut(strings.TrimSpace(line), " ")
 		list = append(list, webhook.Ref{Name: name, URL: url})
 	}
