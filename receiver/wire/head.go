@@ -89,7 +89,7 @@ func lastChunk(b []byte) int {
 			return -1
 		}
 		line, _, _ := bytes.Cut(b[at:at+n], []byte(";"))
-		size, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 62)
+		size, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 64)
 		if err != nil {
 			return -1
 		}
@@ -97,7 +97,7 @@ func lastChunk(b []byte) int {
 		if size == 0 {
 			return at
 		}
-		if size > uint64(len(b)-at) {
+		if size < 0 || size > int64(len(b)-at) {
 			return -1
 		}
 		at += int(size)
