@@ -111,7 +111,7 @@ type Config struct {
 	Secrets SecretTools
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
-	// Token is what callers must bring. At least 16 bytes.
+	// Token is what callers must bring.
 	Token string
 	// Hosts are Host headers to accept beside loopback ones, as "name" (any port) or "name:port".
 	Hosts []string
@@ -132,15 +132,13 @@ type Config struct {
 	Now func() time.Time
 }
 
-const minToken = 16
-
 func (c *Config) check() error {
 	switch {
 	case c.Store == nil, c.Bell == nil, c.Describe == nil, c.CheckRespond == nil, c.Mask == nil,
 		c.Secrets.New == nil, c.Secrets.Check == nil, c.Secrets.HookURL == nil:
 		return errors.New("inspector: new: Store, Bell, Describe, CheckRespond, Mask and Secrets must be set")
-	case len(c.Token) < minToken:
-		return fmt.Errorf("inspector: new: %w: the token has %d bytes, it needs at least %d", webhook.ErrInvalid, len(c.Token), minToken)
+	case c.Token == "":
+		return fmt.Errorf("inspector: new: %w: the token is empty", webhook.ErrInvalid)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

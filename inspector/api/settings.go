@@ -171,22 +171,28 @@ func refusedFraming(name string) bool {
 	}
 }
 
+func defaultRefusal() Refusal { return (View{Mask: Exact{}}).refusal(webhook.Refusal{}) }
+
 func (m *merger) refusal(r Refusal) webhook.Refusal {
-	if r.Status == 0 || reflect.DeepEqual(r, (View{Mask: Exact{}}).refusal(webhook.Refusal{})) {
+	if r.Status == 0 || reflect.DeepEqual(r, defaultRefusal()) {
 		m.check(r.Status != 0 || (len(r.Headers) == 0 && r.Body == ""), "refusal.status: give 400 to 499")
 		return webhook.Refusal{}
 	}
 	m.check(r.Status >= 400 && r.Status <= 499, "refusal.status is %d: give 400 to 499", r.Status)
 	m.check(len(r.Headers) <= maxList, "refusal.headers: at most %d", maxList)
-	out := webhook.Refusal{Status: r.Status, Body: m.text("refusal.body", r.Body, m.shown.Refusal.Body, m.stored.Refusal.Body)}
+	stored := m.stored.Refusal
+	if stored.Status == 0 {
+		stored = webhook.DefaultRefusal()
+	}
+	out := webhook.Refusal{Status: r.Status, Body: m.text("refusal.body", r.Body, m.shown.Refusal.Body, stored.Body)}
 	for i, h := range r.Headers {
 		m.header("refusal.headers", h[0], h[1])
 		m.check(!refusedFraming(h[0]), "refusal.headers: %s is set by the receiver", h[0])
-		shown, stored := "", ""
-		if i < len(m.shown.Refusal.Headers) && i < len(m.stored.Refusal.Header) && m.shown.Refusal.Headers[i] == h {
-			shown, stored = h[1], m.stored.Refusal.Header[i].Value
+		shown, kept := "", ""
+		if i < len(m.shown.Refusal.Headers) && i < len(stored.Header) && m.shown.Refusal.Headers[i] == h {
+			shown, kept = h[1], stored.Header[i].Value
 		}
-		value := m.text("refusal.headers."+strconv.Itoa(i), h[1], shown, stored)
+		value := m.text("refusal.headers."+strconv.Itoa(i), h[1], shown, kept)
 		out.Header = append(out.Header, webhook.Field{Name: h[0], Value: value})
 	}
 	return out
