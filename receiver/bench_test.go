@@ -1,0 +1,171 @@
+package receiver_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver"
+	"github.com/hookrange/hookrange/receiver/live"
+	"github.com/hookrange/hookrange/receiver/store"
+)
+
+// BenchmarkEndToEnd loads the receiver over loopback, with everything on disk before it answers, and in the
+// same run, turn and turn about, a net/http handler that reads the body and answers 200. It reports requests a
+// second of both, their ratio and their 99th percentiles. Run it with -benchtime=1x.
+func BenchmarkEndToEnd(b *testing.B) {
+	for _, conns := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprint("c=", conns), func(b *testing.B) {
+			ours, noop := serveOurs(b), serveNoop(b)
+			load(ours, conns, time.Second)
+			load(noop, conns, time.Second)
+			b.ResetTimer()
+			for range b.N {
+				var rates, bases, ratios, tails, baseTails []float64
+				for range 5 {
+					base, baseTail := load(noop, conns, 2*time.Second)
+					rate, tail := load(ours, conns, 2*time.Second)
+					rates, bases, ratios = append(rates, rate), append(bases, base), append(ratios, rate/base)
+					tails, baseTails = append(tails, tail), append(baseTails, baseTail)
+				}
+				b.ReportMetric(0, "ns/op")
+				b.ReportMetric(median(rates), "captures/s")
+				b.ReportMetric(median(bases), "noop/s")
+				b.ReportMetric(median(ratios), "ratio")
+				b.ReportMetric(median(tails), "p99-ms")
+				b.ReportMetric(median(baseTails), "noop-p99-ms")
+			}
+		})
+	}
+}
+
+func median(v []float64) float64 {
+	v = slices.Clone(v)
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func serveOurs(b *testing.B) string {
+	b.Helper()
+	log := slog.New(slog.DiscardHandler)
+	db, err := store.Open(b.Context(), store.Config{Dir: b.TempDir(), Bell: live.New(), Log: log})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err = db.SaveEndpoint(b.Context(), open("default", "s3cret", "200"), true); err != nil {
+		b.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- receiver.New(receiver.Config{Store: db, Log: log}).Run(ctx, ln) }()
+	b.Cleanup(func() {
+		stop()
+		<-done
+		_ = db.Close()
+	})
+	return ln.Addr().String()
+}
+
+func serveNoop(b *testing.B) string {
+	b.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusOK)
+		}),
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(ln) }()
+	b.Cleanup(func() { _ = server.Close(); <-done })
+	return ln.Addr().String()
+}
+
+// load keeps conns connections busy for the given time and returns requests a second and the 99th percentile
+// in milliseconds.
+func load(address string, conns int, d time.Duration) (rate, p99 float64) {
+	var wg sync.WaitGroup
+	var total atomic.Int64
+	times := make([][]float64, conns)
+	end := time.Now().Add(d)
+	for i := range conns {
+		wg.Go(func() {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			reader := bufio.NewReaderSize(conn, 4096)
+			for n := 0; ; n++ {
+				start := time.Now()
+				if start.After(end) {
+					return
+				}
+				if _, err = conn.Write(langsmithLike(i, n)); err != nil || !readAnswer(reader) {
+					return
+				}
+				times[i] = append(times[i], float64(time.Since(start).Microseconds())/1000)
+				total.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	if len(all) == 0 {
+		return 0, 0
+	}
+	return float64(total.Load()) / d.Seconds(), all[len(all)*99/100]
+}
+
+// readAnswer reads one answer with as little work as a client can do.
+func readAnswer(r *bufio.Reader) bool {
+	length := 0
+	for first := true; ; first = false {
+		line, err := r.ReadSlice('\n')
+		if err != nil || first && !bytes.Contains(line, []byte(" 200 ")) {
+			return false
+		}
+		if len(line) == 2 {
+			break
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			for _, digit := range bytes.TrimSpace(value) {
+				length = length*10 + int(digit-'0')
+			}
+		}
+	}
+	_, err := r.Discard(length)
+	return err == nil
+}
+
+var bodyPad = strings.Repeat(`{"role":"user","content":"How do I trace a run?"},`, 26)
+
+// langsmithLike is a rule delivery of about 2 KB whose ids differ each time.
+func langsmithLike(conn, n int) []byte {
+	body := fmt.Sprintf(`{"rule_id":"d75d7417-0c57-4655-88fe-1db3cda3a47a","start_time":"2024-04-05T01:28:54.734491+00:00",`+
+		`"end_time":"2024-04-05T01:28:56.492563+00:00","runs":[{"status":"success","is_root":true,"id":"6ab80f10-d79c-4fa2-%04x-%012x",`+
+		`"name":"Search","run_type":"tool","trace_id":"6ab80f10-d79c-4fa2-%04x-%012x","feedback_stats":null,`+
+		`"inputs":{"messages":[%s{}]},"outputs":null,"total_tokens":0,"inputs_s3_urls":null}]}`, conn, n, conn, n, bodyPad)
+	return fmt.Appendf(nil, "POST /hooks/default?secret=s3cret HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n"+
+		"Connection: keep-alive\r\nUser-Agent: bench\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}

@@ -1,0 +1,78 @@
+package receiver
+
+import (
+	"fmt"
+
+	"github.com/hookrange/hookrange/receiver/plan"
+	"github.com/hookrange/hookrange/receiver/secret"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// desk is one version of an endpoint, made ready for requests.
+type desk struct {
+	endpoint *webhook.Endpoint
+	verifier *secret.Verifier
+	program  *plan.Program
+	refusal  webhook.Plan
+	waiting  *counter
+}
+
+// CheckRespond tells why a plan text cannot be an endpoint's answers, or returns nil.
+func CheckRespond(text string) error {
+	_, err := program(text)
+	return err
+}
+
+func program(text string) (*plan.Program, error) {
+	if text == "" {
+		text = "200"
+	}
+	p, err := plan.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if p.NeedsListener() {
+		return nil, fmt.Errorf("%w: respond %.80q: a fault before HTTP needs a listener of the endpoint's own, which this version cannot give; "+
+			"on the shared port use close@request, reset@request, reset@body, hang, drip, trickle-head, truncate or garbage", webhook.ErrInvalid, text)
+	}
+	return p, nil
+}
+
+// desk returns the current version of the named endpoint, or webhook.ErrNotFound.
+func (s *Server) desk(name string) (*desk, error) {
+	endpoint, err := s.config.Store.Endpoint(name)
+	if err != nil {
+		s.desks.Delete(name)
+		return nil, err
+	}
+	var before *desk
+	if held, ok := s.desks.Load(name); ok {
+		if before, ok = held.(*desk); ok && before.endpoint == endpoint {
+			return before, nil
+		}
+	}
+	d := &desk{endpoint: endpoint, refusal: refusal(endpoint.Refusal), waiting: &counter{limit: s.config.WaitingPerEndpoint}}
+	if before != nil {
+		d.waiting = before.waiting
+	}
+	if d.verifier, err = secret.New(endpoint); err != nil {
+		return nil, fmt.Errorf("endpoint %s: secret: %w", name, err)
+	}
+	if d.program, err = program(endpoint.Respond); err != nil {
+		return nil, fmt.Errorf("endpoint %s: respond: %w", name, err)
+	}
+	s.desks.Store(name, d)
+	return d, nil
+}
+
+func refusal(r webhook.Refusal) webhook.Plan {
+	if r.Status == 0 {
+		r = webhook.DefaultRefusal()
+	}
+	return limitPlan(r.Status, r.Header, r.Body)
+}
+
+// limitPlan is an answer that no rule of the endpoint chose.
+func limitPlan(status int, header []webhook.Field, body string) webhook.Plan {
+	return webhook.Plan{Text: fmt.Sprint(status), Step: -1, Status: status, Header: header, Body: []byte(body)}
+}

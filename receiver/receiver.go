@@ -1,0 +1,186 @@
+// Package receiver is the public edge: it takes webhooks in, puts each on disk and answers as planned.
+//
+// One request goes one way through the stages, and each stage knows only the nouns of package webhook:
+//
+//	wire ── secret ── plan ── store.Record (fsync) ── fault.Perform ── store.Finish
+//
+// Nothing is answered before it is recorded, and a parked answer holds no body, lock or database connection.
+package receiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/gorilla/mux"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/receiver/wire"
+)
+
+// Store is what the edge asks of the store.
+type Store interface {
+	// Endpoint returns the named endpoint or webhook.ErrNotFound. It does not block.
+	Endpoint(name string) (*webhook.Endpoint, error)
+	// Arrive numbers an attempt within its delivery. It does not block on the disk.
+	Arrive(endpoint string, key webhook.DeliveryKey, accepted bool, at time.Time) webhook.Arrival
+	// Record returns once the capture is on disk, or webhook.ErrOverloaded or webhook.ErrUnavailable.
+	Record(ctx context.Context, c *webhook.Capture, hasRefs bool) (webhook.Ticket, error)
+	// Finish notes what became of the answer; it does not wait for the disk.
+	Finish(ctx context.Context, t webhook.Ticket, o webhook.Outcome) error
+}
+
+// Config of a Server. The zero value of each optional field takes the default that its comment names.
+type Config struct {
+	// Store is required.
+	Store Store
+	// Log is required.
+	Log *slog.Logger
+	// Metrics gets the edge's counters. Defaults to a set of its own.
+	Metrics *metrics.Set
+	// Limits bound one request; see wire.Limits for the defaults.
+	Limits wire.Limits
+	// Waiting and WaitingPerEndpoint bound the answers that wait at once. Default to 10 000 and 1 000.
+	Waiting, WaitingPerEndpoint int64
+	// InFlight bounds the bytes of bodies that are being read or recorded. Defaults to 256 MiB.
+	InFlight int64
+	// MaxWait bounds one answer, whatever its plan says. Defaults to 10 minutes.
+	MaxWait time.Duration
+}
+
+// Server answers webhooks. It is safe for concurrent use.
+type Server struct {
+	config  Config
+	router  *mux.Router
+	desks   sync.Map // endpoint name -> *desk
+	waiting counter
+	bodies  counter
+	// closing ends when waiting answers must be given up.
+	closing context.Context //nolint:containedctx // the server's own life, not a request's
+	giveUp  context.CancelFunc
+	count   counts
+	// handling is read-locked by each request: net/http does not wait for connections that were taken over.
+	handling sync.RWMutex
+}
+
+// New returns a Server; it opens nothing.
+func New(config Config) *Server {
+	if config.Metrics == nil {
+		config.Metrics = metrics.NewSet()
+	}
+	config.Limits = config.Limits.WithDefaults()
+	config.Waiting = orDefault(config.Waiting, 10_000)
+	config.WaitingPerEndpoint = orDefault(config.WaitingPerEndpoint, 1_000)
+	config.InFlight = orDefault(config.InFlight, 256<<20)
+	config.MaxWait = orDefault(config.MaxWait, 10*time.Minute)
+	s := &Server{config: config, waiting: counter{limit: config.Waiting}, bodies: counter{limit: config.InFlight}}
+	s.closing, s.giveUp = context.WithCancel(context.Background())
+	s.count = newCounts(config.Metrics, s)
+	s.router = mux.NewRouter().SkipClean(true).UseEncodedPath()
+	s.router.HandleFunc("/healthz", s.health).Methods(http.MethodGet, http.MethodHead).Name("health")
+	s.router.PathPrefix("/hooks/").HandlerFunc(s.hook).Name("hook")
+	s.router.NotFoundHandler = http.HandlerFunc(s.nowhere)
+	s.router.MethodNotAllowedHandler = http.HandlerFunc(s.nowhere)
+	return s
+}
+
+func orDefault[T int64 | time.Duration](v, otherwise T) T {
+	if v == 0 {
+		return otherwise
+	}
+	return v
+}
+
+// Handler serves the hooks. Behind a listener that is not wire.Listener, captures lose the order and case of
+// their header fields.
+func (s *Server) Handler() http.Handler { return s.router }
+
+// Run serves connections of inner until ctx ends. Then it stops accepting, gives waiting answers up, lets the
+// others finish for at most 5 s and returns.
+func (s *Server) Run(ctx context.Context, inner net.Listener) error {
+	server := &http.Server{
+		Handler:                      http.HandlerFunc(s.serve),
+		ReadHeaderTimeout:            5 * time.Second,
+		IdleTimeout:                  60 * time.Second,
+		MaxHeaderBytes:               s.config.Limits.Head,
+		ConnContext:                  wire.Context,
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		s.giveUp()
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		err := server.Shutdown(late)
+		if err != nil {
+			err = errors.Join(err, server.Close())
+		}
+		stopped <- errors.Join(err, s.handled(late))
+	})
+	err := server.Serve(wire.Listener(inner))
+	if stop() {
+		s.giveUp()
+		return fmt.Errorf("receiver: serve: %w", err)
+	}
+	if err = <-stopped; errors.Is(err, context.DeadlineExceeded) {
+		s.config.Log.WarnContext(ctx, "connections were cut at shutdown")
+		return nil
+	}
+	return err
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.handling.RLock()
+	defer s.handling.RUnlock()
+	s.router.ServeHTTP(w, r)
+}
+
+// handled waits until no request is handled any more. Later ones are never handled.
+func (s *Server) handled(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		s.handling.Lock()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (*Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"ok"}`)
+}
+
+func (s *Server) nowhere(w http.ResponseWriter, _ *http.Request) {
+	s.count.unknown.Inc()
+	say(w, http.StatusNotFound, "No such endpoint. Webhooks are received at /hooks/{endpoint}.")
+}
+
+// say answers for the receiver itself, where no endpoint's plan applies.
+func say(w http.ResponseWriter, status int, detail string) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "{\"detail\":%q}", detail)
+}
+
+// sayLater answers 503: the request was not recorded, and the sender should try again.
+func sayLater(w http.ResponseWriter, detail string) {
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Connection", "close")
+	say(w, http.StatusServiceUnavailable, detail)
+}
