@@ -1,0 +1,151 @@
+// Command hookrange is a proving ground for webhooks: point a sender at it, watch what arrives, and let it
+// judge the sender.
+//
+// This file is the command line; serve.go wires the receiver, the store and the inspector together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Exit statuses.
+const (
+	exitDone  = 0
+	exitWrong = 1
+	exitUsage = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr}))
+}
+
+// process is what a run of the program has of its surroundings.
+type process struct {
+	args     []string
+	out, err io.Writer
+}
+
+// grammar is the command line.
+type grammar struct {
+	Config kong.ConfigFlag `help:"Settings file. Without it, hookrange.yaml in the working folder is read if there." placeholder:"FILE"`
+	Data   string          `help:"Folder of the store. A client command finds its server there." placeholder:"DIR" default:"${data}"`
+	Server string          `help:"Inspector's address of the server that a client command talks to." placeholder:"URL"`
+	Token  string          `help:"Inspector's token. serve makes one if none is given and keeps it in the data folder." placeholder:"T"`
+	Log    string          `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" name:"log-level"`
+
+	Serve       serveCommand       `cmd:"" help:"Run the receiver and the inspector."`
+	Endpoint    endpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
+	Tail        tailCommand        `cmd:"" help:"Print captures as they arrive."`
+	Wait        waitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
+	Send        sendCommand        `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
+}
+
+// run parses and executes one command line and returns the exit status.
+func run(ctx context.Context, p process) int {
+	var cli grammar
+	exited := -1
+	settings := &settingsFile{}
+	parser, err := kong.New(&cli,
+		kong.Name("hookrange"),
+		kong.Description("A proving ground for webhooks: receives, checks, keeps, answers as planned and shows."),
+		kong.Writers(p.out, p.err),
+		kong.Exit(func(code int) { exited = code }),
+		kong.DefaultEnvars("HOOKRANGE"),
+		kong.Vars{"data": dataFolder()},
+		kong.Configuration(settings.load, "hookrange.yaml"),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		return p.fail(err, exitUsage)
+	}
+	command, err := parser.Parse(p.args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		return p.fail(err, exitUsage)
+	}
+	err = command.Run(&cli, &p, settings)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, console.ErrNotMet):
+		return exitWrong
+	case errors.Is(err, webhook.ErrInvalid):
+		return p.fail(err, exitUsage)
+	default:
+		return p.fail(err, exitWrong)
+	}
+}
+
+// fail prints an error, and its hint where there is one, and passes the status on.
+func (p process) fail(err error, status int) int {
+	fmt.Fprintf(p.err, "hookrange: error: %s\n", oneLine(err.Error()))
+	var hinted interface{ Hint() string }
+	var parse *kong.ParseError
+	switch {
+	case errors.As(err, &hinted) && hinted.Hint() != "":
+		fmt.Fprintf(p.err, "hookrange: hint: %s\n", hinted.Hint())
+	case errors.As(err, &parse):
+		fmt.Fprintf(p.err, "hookrange: hint: run 'hookrange --help', or 'hookrange COMMAND --help'\n")
+	}
+	return status
+}
+
+// oneLine keeps an error to one line of a terminal.
+func oneLine(s string) string {
+	clean := []rune(s)
+	for i, r := range clean {
+		if r < ' ' || r == 0x7f {
+			clean[i] = ' '
+		}
+	}
+	return string(clean)
+}
+
+// dataFolder is where the store is kept when nothing else is said: a folder of the user's, so that endpoints
+// and their URLs outlive the terminal.
+func dataFolder() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "hookrange")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "hookrange")
+	}
+	return ".hookrange"
+}
+
+type versionCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run prints the version.
+func (c *versionCommand) Run(p *process) error {
+	if c.JSON {
+		_, err := fmt.Fprintf(p.out, "{\"version\":%q}\n", version)
+		return err
+	}
+	_, err := fmt.Fprintf(p.out, "hookrange %s\n", version)
+	return err
+}

@@ -1,0 +1,358 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/hookrange/hookrange/inspector"
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/inspector/ui"
+	"github.com/hookrange/hookrange/receiver"
+	"github.com/hookrange/hookrange/receiver/live"
+	"github.com/hookrange/hookrange/receiver/payload"
+	"github.com/hookrange/hookrange/receiver/resolve"
+	"github.com/hookrange/hookrange/receiver/resolve/egress"
+	"github.com/hookrange/hookrange/receiver/secret"
+	"github.com/hookrange/hookrange/receiver/store"
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/receiver/wire"
+)
+
+type serveCommand struct {
+	Listen    string   `help:"Address of the receiver; port 0 takes a free one." default:"127.0.0.1:8080"`
+	Inspect   string   `help:"Address of the inspector; port 0 takes a free one." default:"127.0.0.1:8081"`
+	PublicURL string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address." placeholder:"URL"`
+	ReadyFile string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
+	Host      []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
+	Origin    []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
+	MaxBody   int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
+	MaxHeader int      `help:"Largest head of a webhook in bytes." default:"65536"`
+}
+
+// readyFile is what --ready-file and the data folder's ready.json hold.
+type readyFile struct {
+	Receiver  string          `json:"receiver"`
+	Inspector string          `json:"inspector"`
+	Token     string          `json:"token"`
+	Endpoints []readyEndpoint `json:"endpoints"`
+}
+
+type readyEndpoint struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
+}
+
+const readyName = "ready.json"
+
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settings *settingsFile) (err error) {
+	h := house{bell: live.New(), metrics: metrics.NewSet()}
+	if h.log, err = newLog(p.err, cli.Log); err != nil {
+		return err
+	}
+	if err = c.check(); err != nil {
+		return err
+	}
+	if h.store, err = store.Open(ctx, store.Config{Dir: cli.Data, Bell: h.bell, Log: h.log}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, h.store.Close()) }()
+	if h.token, err = keepToken(cli.Data, cli.Token); err != nil {
+		return err
+	}
+	if err = declare(ctx, h.store, settings.endpoints); err != nil {
+		return err
+	}
+	hooks, err := listen(ctx, "listen", c.Listen)
+	if err != nil {
+		return err
+	}
+	defer hooks.Close() //nolint:errcheck // Run has closed it, unless it was never called
+	people, err := listen(ctx, "inspect", c.Inspect)
+	if err != nil {
+		return err
+	}
+	defer people.Close() //nolint:errcheck // as above
+	if h.base = strings.TrimSuffix(c.PublicURL, "/"); h.base == "" {
+		h.base = reachable(hooks.Addr())
+	}
+	watch, err := h.inspector(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, forget(filepath.Join(cli.Data, readyName))) }()
+	if err = c.announce(p.out, cli.Data, h.ready(hooks.Addr(), people.Addr())); err != nil {
+		return err
+	}
+	return together(ctx,
+		func(ctx context.Context) error { return h.receiver(c).Run(ctx, hooks) },
+		func(ctx context.Context) error { return watch.Run(ctx, people) },
+		h.resolver().Run,
+	)
+}
+
+// house is what the parts of one server share.
+type house struct {
+	store   *store.Store
+	bell    *live.Bell
+	metrics *metrics.Set
+	log     *slog.Logger
+	// token opens the inspector; base begins each hook URL.
+	token, base string
+}
+
+func (h *house) receiver(c *serveCommand) *receiver.Server {
+	return receiver.New(receiver.Config{
+		Store: h.store, Log: h.log, Metrics: h.metrics, Limits: wire.Limits{Body: c.MaxBody, Head: c.MaxHeader},
+	})
+}
+
+func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
+	return inspector.New(inspector.Config{
+		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: receiver.CheckRespond, Mask: mask,
+		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
+		UI:      ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
+		Set: h.metrics, Version: version, Log: h.log,
+	})
+}
+
+func (h *house) resolver() *resolve.Resolver {
+	return resolve.New(resolve.Config{
+		Store: h.store, Refs: refs, Endpoint: h.store.Endpoint, Client: egress.New(egress.Config{Version: version}), Bell: h.bell, Log: h.log,
+	})
+}
+
+func (h *house) ready(hooks, people net.Addr) readyFile {
+	ready := readyFile{Receiver: reachable(hooks), Inspector: reachable(people), Token: h.token}
+	for _, ep := range h.store.Endpoints() {
+		ready.Endpoints = append(ready.Endpoints, readyEndpoint{ep.Name, secret.HookURL(h.base, ep, false)})
+		if len(ep.Fetch.Private) > 0 {
+			h.log.Warn("private object stores may be asked", slog.String("endpoint", ep.Name), slog.Any("private", ep.Fetch.Private))
+		}
+	}
+	return ready
+}
+
+func (c *serveCommand) check() error {
+	if c.PublicURL == "" {
+		return nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%w: --public-url %q: want http:// or https://, a host, and no query", webhook.ErrInvalid, c.PublicURL)
+	}
+	return nil
+}
+
+// together runs all tasks until one fails or ctx ends, and waits for every one.
+func together(ctx context.Context, tasks ...func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failures := make([]error, len(tasks))
+	var wg sync.WaitGroup
+	for i, task := range tasks {
+		wg.Go(func() {
+			defer stop()
+			if err := task(ctx); !errors.Is(err, context.Canceled) {
+				failures[i] = err
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(failures...)
+}
+
+// declare makes the store agree with the settings file, and gives a first start its endpoint.
+func declare(ctx context.Context, db *store.Store, inputs []api.EndpointInput) error {
+	for _, input := range inputs {
+		held, err := db.Endpoint(input.Name)
+		if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+			return err
+		}
+		ep, err := input.Apply(held)
+		if err != nil {
+			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
+		}
+		ep.Declared = true
+		if len(ep.Secret.Secrets) == 0 && ep.Secret.Scheme != webhook.SchemeNone {
+			value, err := secret.NewSecret()
+			if err != nil {
+				return err
+			}
+			ep.Secret.Secrets = []string{value}
+		}
+		if err = errors.Join(checkPolicies(&ep), receiver.CheckRespond(ep.Respond)); err != nil {
+			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
+		}
+		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {
+			return err
+		}
+	}
+	if len(db.Endpoints()) > 0 {
+		return nil
+	}
+	value, err := secret.NewSecret()
+	if err != nil {
+		return err
+	}
+	_, err = db.SaveEndpoint(ctx, webhook.Endpoint{Name: "default", Secret: webhook.SecretPolicy{Secrets: []string{value}}}, true)
+	return err
+}
+
+// checkPolicies refuses settings that the receiver or the resolver could not work with.
+func checkPolicies(ep *webhook.Endpoint) error {
+	if err := secret.Check(ep.Secret); err != nil {
+		return err
+	}
+	return egress.CheckPolicy(ep.Fetch)
+}
+
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, hint(fmt.Errorf("--%s: %w", flag, err), "choose another address, or port 0 for a free one")
+	}
+	return ln, nil
+}
+
+// reachable is the URL under which a listener can be reached from this machine.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return "http://" + addr.String()
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// announce prints where everything is and writes the ready files.
+func (c *serveCommand) announce(out io.Writer, dir string, ready readyFile) error {
+	raw, err := json.MarshalIndent(ready, "", "  ")
+	if err != nil {
+		return err
+	}
+	for _, path := range []string{filepath.Join(dir, readyName), c.ReadyFile} {
+		if path == "" {
+			continue
+		}
+		if err = replace(path, append(raw, '\n')); err != nil {
+			return fmt.Errorf("ready file: %w", err)
+		}
+	}
+	var text strings.Builder
+	for _, ep := range ready.Endpoints {
+		fmt.Fprintf(&text, "hook URL   %s\n", ep.URL)
+	}
+	fmt.Fprintf(&text, "inspector  %s/#token=%s\n", ready.Inspector, ready.Token)
+	if !ui.Built() {
+		text.WriteString("The web page is not built; run 'make ui'. The API works without it.\n")
+	}
+	_, err = io.WriteString(out, text.String())
+	return err
+}
+
+// replace writes a file whole or not at all, readable by its owner only.
+func replace(path string, content []byte) error {
+	temp, err := os.CreateTemp(filepath.Dir(path), ".hookrange-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(temp.Name()) }()
+	if _, err = temp.Write(content); err != nil {
+		return errors.Join(err, temp.Close())
+	}
+	if err = temp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+func forget(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// keepToken returns the inspector's token: the one given, the one kept in the data folder, or a new one.
+func keepToken(dir, given string) (string, error) {
+	if given != "" {
+		return given, nil
+	}
+	path := filepath.Join(dir, "token")
+	raw, err := os.ReadFile(path)
+	if kept := strings.TrimSpace(string(raw)); err == nil && kept != "" {
+		return kept, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	made := make([]byte, 24)
+	_, _ = rand.Read(made)
+	token := hex.EncodeToString(made)
+	if err = replace(path, []byte(token+"\n")); err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	return token, nil
+}
+
+func newLog(w io.Writer, level string) (*slog.Logger, error) {
+	var least slog.Level
+	if err := least.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("%w: --log-level: %w", webhook.ErrInvalid, err)
+	}
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	advice string
+}
+
+// Hint returns the advice.
+func (h hinted) Hint() string { return h.advice }
+
+// Unwrap returns the error itself.
+func (h hinted) Unwrap() error { return h.error }
+
+func hint(err error, advice string) error { return hinted{err, advice} }
+
+// largestDecoded bounds a body whose Content-Encoding was undone.
+const largestDecoded = 64 << 20
+
+// decoded returns a capture's body without its Content-Encoding, or as it is when that cannot be undone.
+func decoded(c *webhook.Capture) []byte {
+	body, err := payload.Decode(wire.Fields(c.Request.Head), c.Request.Body, largestDecoded)
+	if err != nil {
+		return c.Request.Body
+	}
+	return body
+}
+
+// describe recognises a body that was decoded already.
+func describe(c *webhook.Capture) webhook.Payload {
+	return payload.Describe(api.Header(wire.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
+}
+
+func refs(c *webhook.Capture) []webhook.Ref { return payload.Refs(decoded(c)) }
+
+func mask(endpoints ...*webhook.Endpoint) inspector.Masker { return secret.NewMask(endpoints...) }
