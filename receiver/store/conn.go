@@ -25,10 +25,9 @@ const pragmas = "_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=sy
 	"&_pragma=mmap_size(0)&_pragma=wal_autocheckpoint(0)&_pragma=secure_delete(FAST)" +
 	"&_pragma=temp_store(MEMORY)&_pragma=trusted_schema(0)&_pragma=foreign_keys(0)"
 
-// The data source names. Page size and auto_vacuum take effect only while the file is empty: rows of 2 to
-// 3 KB waste half of a page of 4 KiB, and space can be given back in steps.
+// The data source names. The driver sorts pragmas by their text.
 const (
-	writing = "_pragma=page_size(16384)&_pragma=auto_vacuum(2)&" + pragmas + "&_pragma=cache_size(-16384)"
+	writing = pragmas + "&_pragma=cache_size(-16384)"
 	reading = pragmas + "&_pragma=cache_size(-4096)&_pragma=query_only(1)"
 	// looking changes nothing in a file that may not be ours.
 	looking = "_pragma=busy_timeout(5000)&_pragma=query_only(1)"
@@ -41,6 +40,24 @@ func source(path, query string) string {
 		slashed = "/" + slashed
 	}
 	return "file://" + (&url.URL{Path: slashed}).EscapedPath() + "?" + query
+}
+
+// shape gives an empty file what can only be said while it is empty, in the order in which SQLite heeds it: rows of 2 to
+// 3 KB waste half of a page of 4 KiB, and with auto_vacuum space can be given back in steps. Switching to WAL writes
+// the first page.
+func shape(ctx context.Context, path string) error {
+	base, err := sqlite.NewConnector(source(path, ""))
+	if err != nil {
+		return err
+	}
+	c, err := dial(ctx, base)
+	if err != nil {
+		return err
+	}
+	for _, pragma := range []string{fmt.Sprintf("PRAGMA page_size=%d", pageSize), "PRAGMA auto_vacuum=INCREMENTAL", "PRAGMA journal_mode=WAL"} {
+		err = errors.Join(err, c.script(pragma))
+	}
+	return errors.Join(err, c.close())
 }
 
 // durable is a connector whose connections are checked before they are used.

@@ -155,3 +155,19 @@ func TestMigration(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFileIsShaped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := open(t, store.Config{Dir: dir}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	head, err := os.ReadFile(filepath.Join(dir, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Offsets of the SQLite file format: 16 is the page size, 52 and 64 say auto_vacuum and that it is incremental.
+	if size, vacuum, steps := int(head[16])<<8|int(head[17]), head[55] != 0, head[67] != 0; size != 16384 || !vacuum || !steps {
+		t.Errorf("pages of %d bytes, auto_vacuum %v, in steps %v", size, vacuum, steps)
+	}
+}

@@ -80,7 +80,11 @@ func (s *Store) TrimAged(ctx context.Context, now time.Time) error {
 }
 
 // Waiting returns how many works wait for the writer.
-func (s *Store) Waiting() int { return s.queue.waiting() }
+func (s *Store) Waiting() int {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return len(s.queue.next.works)
+}
 
 // Known returns how many deliveries the index knows.
 func (s *Store) Known() int {

@@ -86,7 +86,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.createFile(); err != nil {
+	if err := s.createFile(ctx); err != nil {
 		return err
 	}
 	if s.source, err = connector(s.path, writing); err != nil {
@@ -142,17 +142,19 @@ func (s *Store) claim() error {
 	return nil
 }
 
-// createFile makes the empty file for the user alone; SQLite gives its companions the same mode.
-func (s *Store) createFile() error {
-	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return nil
-	}
+// createFile makes the file for the user alone; SQLite gives its companions the same mode. An empty one is left by a process
+// that was stopped before it had shaped it.
+func (s *Store) createFile(ctx context.Context) error {
+	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := file.Close(); err != nil {
+	info, err := file.Stat()
+	if err = errors.Join(err, file.Close()); err != nil || info.Size() > 0 {
 		return err
+	}
+	if err := shape(ctx, s.path); err != nil {
+		return fmt.Errorf("make the file: %w", err)
 	}
 	return syncPath(s.config.Dir)
 }

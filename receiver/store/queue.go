@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -27,6 +28,8 @@ type work interface {
 type batch struct {
 	works []work
 	bytes int64
+	// patient counts the works that nobody waits for.
+	patient int
 	// done is closed when the batch was committed or has failed; err says which and is set before.
 	done chan struct{}
 	err  error
@@ -37,19 +40,20 @@ type queue struct {
 	mu sync.Mutex
 	// next is the batch that new works join.
 	next *batch
-	// count is the length of next.works, for waiting.
-	count atomic.Int64
+	// count is the number of works in next that someone waits for; enough holds a token once it has reached goal.
+	count, goal atomic.Int64
+	enough      chan struct{}
 	// bytes counts those of next and of the batch being written.
 	bytes  int64
 	closed bool
 	// room is closed and replaced whenever the writer has taken or ended a batch.
 	room chan struct{}
-	// ready holds a token while next is not empty.
-	ready chan struct{}
+	// ready holds a token while next has a work that someone waits for; late while it has others only.
+	ready, late chan struct{}
 }
 
 func newQueue() *queue {
-	return &queue{next: newBatch(), room: make(chan struct{}), ready: make(chan struct{}, 1)}
+	return &queue{next: newBatch(), room: make(chan struct{}), ready: make(chan struct{}, 1), late: make(chan struct{}, 1), enough: make(chan struct{}, 1)}
 }
 
 func newBatch() *batch {
@@ -69,16 +73,28 @@ func (q *queue) put(w work, size int64) (*batch, error) {
 		return nil, fmt.Errorf("%w: %d works of %d bytes wait to be written", webhook.ErrOverloaded, len(b.works), q.bytes)
 	}
 	b.works = append(b.works, w)
-	q.count.Store(int64(len(b.works)))
 	b.bytes += size
 	q.bytes += size
-	if len(b.works) == 1 {
-		select {
-		case q.ready <- struct{}{}:
-		default:
+	if _, ok := w.(*ending); ok {
+		if b.patient++; b.patient == 1 {
+			signal(q.late)
 		}
+		return b, nil
+	}
+	switch n := q.count.Add(1); n {
+	case 1:
+		signal(q.ready)
+	case q.goal.Load():
+		signal(q.enough)
 	}
 	return b, nil
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // putWait is put, but waits for room. It returns the cause of ctx's end when that comes first.
@@ -99,7 +115,25 @@ func (q *queue) putWait(ctx context.Context, w work, size int64) (*batch, error)
 	}
 }
 
-// waiting returns the number of works that wait, without locking anything.
+// fill waits until n works wait, but not longer than patience.
+func (q *queue) fill(n int64, patience time.Duration) {
+	select {
+	case <-q.enough: // of an earlier goal
+	default:
+	}
+	q.goal.Store(n)
+	if q.count.Load() >= n {
+		return
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-q.enough:
+	case <-timer.C:
+	}
+}
+
+// waiting returns the number of works that someone waits for, without locking anything.
 func (q *queue) waiting() int { return int(q.count.Load()) }
 
 // take returns all that waits, perhaps nothing.

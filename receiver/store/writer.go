@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -31,8 +30,10 @@ type writer struct {
 	carry []work
 	// broken tells that the connection met an I/O error and must be opened anew.
 	broken bool
-	// concurrent is the size of the last batch.
+	// concurrent is how many captures were under way at the end of the last batch: its own, and those that had come
+	// meanwhile. took is how long its transaction took.
 	concurrent int
+	took       time.Duration
 	// aged is when retention by age was last looked after.
 	aged time.Time
 	// commit ends a transaction. Tests make it fail.
@@ -47,8 +48,10 @@ const (
 	maxCarry = queueWorks
 	// ageEvery is how often retention by age is looked after.
 	ageEvery = 30 * time.Second
-	// fillTime bounds how long a batch waits for more.
+	// fillTime is how long a batch waits for more where a commit is quick; see fill.
 	fillTime = 300 * time.Microsecond
+	// patience bounds how long an outcome waits for a capture.
+	patience = 10 * time.Millisecond
 	pageSize = 16384
 	// commitPages is about how many pages a commit writes beside bodies: tops of tables and indexes.
 	commitPages = 6
@@ -58,10 +61,17 @@ const (
 func (w *writer) run() {
 	tick := time.NewTicker(w.s.config.Pause)
 	defer tick.Stop()
+	// Nobody waits for an outcome, so it goes with the next capture's fsync; if none comes, with its own.
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	for {
 		select {
 		case <-w.s.queue.ready:
 			w.fill()
+			w.process(w.s.queue.take())
+		case <-w.s.queue.late:
+			late.Reset(patience)
+		case <-late.C:
 			w.process(w.s.queue.take())
 		case <-tick.C:
 			w.upkeep()
@@ -81,20 +91,11 @@ func (w *writer) run() {
 	}
 }
 
-// fill waits for the senders that were answered with the last batch to come again, but only where there
-// were several, and never longer than fillTime: one sender alone is not slowed down.
+// fill waits for the senders that were answered with the last batch to come again, but only where there were several:
+// one sender alone is not slowed down. Without it two halves of the senders take turns, and each pays for an fsync.
 func (w *writer) fill() {
-	if w.concurrent < 4 {
-		return
-	}
-	deadline := time.Now().Add(fillTime)
-	for waiting := w.s.queue.waiting(); waiting < w.concurrent; {
-		runtime.Gosched()
-		more := w.s.queue.waiting()
-		if more == waiting && !time.Now().Before(deadline) {
-			return
-		}
-		waiting = more
+	if w.concurrent >= 4 {
+		w.s.queue.fill(int64(w.concurrent), min(max(w.took/2, fillTime), 4*fillTime))
 	}
 }
 
@@ -105,12 +106,16 @@ func (w *writer) process(b *batch) {
 		works = append(w.carry, works...)
 		w.carry = nil
 	}
-	w.concurrent = len(b.works)
 	if len(works) == 0 {
 		w.s.queue.finish(b, nil)
 		return
 	}
+	start := time.Now()
 	err := w.transact(works)
+	w.took = time.Since(start)
+	if own := len(b.works) - b.patient; own > 0 {
+		w.concurrent = own + w.s.queue.waiting()
+	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
 		w.keepOutcomes(works)
