@@ -22,6 +22,8 @@ SENDER := fixtures/agentserver
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # The tests that need a real agent server fail without it when this is set, and are skipped when it is not.
 export HOOKRANGE_TEST_AGENTSERVER := $(CACHE)/agentserver
+# So do those in a browser.
+export HOOKRANGE_BROWSER := required
 
 .PHONY: help
 help: ## Show this
