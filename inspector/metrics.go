@@ -45,7 +45,7 @@ func (m *serverMetrics) observe(x *exchange, method string, took time.Duration) 
 	m.set.GetOrCreateCounter(fmt.Sprintf(`hookrange_inspector_requests_total{route=%q,method=%q,status=%q}`,
 		x.route, method, strconv.Itoa(cmp.Or(x.status, http.StatusOK)))).Inc()
 	if x.route != "live" && x.route != "wait" {
-		m.set.GetOrCreateHistogram(fmt.Sprintf(`hookrange_inspector_request_seconds{route=%q}`, x.route)).Update(took.Seconds())
+		m.set.GetOrCreateSummary(fmt.Sprintf(`hookrange_inspector_request_seconds{route=%q}`, x.route)).Update(took.Seconds())
 	}
 }
 

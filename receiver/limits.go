@@ -30,7 +30,7 @@ func (c *counter) give(n int64) { c.held.Add(-n) }
 type counts struct {
 	captures                        map[webhook.Class]*metrics.Counter
 	unknown, overloaded, refusedNow *metrics.Counter
-	seconds                         *metrics.Histogram
+	seconds                         *metrics.Summary
 }
 
 func newCounts(set *metrics.Set, s *Server) counts {
@@ -39,7 +39,7 @@ func newCounts(set *metrics.Set, s *Server) counts {
 		unknown:    set.NewCounter(`hookrange_unknown_endpoint_total`),
 		overloaded: set.NewCounter(`hookrange_not_recorded_total{reason="overloaded"}`),
 		refusedNow: set.NewCounter(`hookrange_not_recorded_total{reason="unavailable"}`),
-		seconds:    set.NewHistogram(`hookrange_record_seconds`),
+		seconds:    set.NewSummary(`hookrange_record_seconds`),
 	}
 	for _, class := range []webhook.Class{webhook.Accepted, webhook.Rejected, webhook.Incomplete} {
 		c.captures[class] = set.NewCounter(fmt.Sprintf(`hookrange_captures_total{class=%q}`, class))

@@ -23,7 +23,10 @@ import (
 	"github.com/hookrange/hookrange/receiver/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Summaries keep a goroutine of the library for as long as the process lives.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/VictoriaMetrics/metrics.summariesSwapCron"))
+}
 
 // edge is a running receiver over a real store on a real socket.
 type edge struct {
