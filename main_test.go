@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 //	ready FILE [NAME]     waits until a server has written FILE and sets $RECEIVER, $INSPECTOR, $TOKEN and,
 //	                      for each endpoint, $URL_name
 //	post STATUS URL BODY  posts a webhook and checks the answer's status
+//	jsonlines FILE N      checks that a file (or stdout) is N lines of JSON, an object each
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -38,7 +40,9 @@ func TestCommandLine(t *testing.T) {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"ready": scriptReady, "post": scriptPost},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"ready": scriptReady, "post": scriptPost, "jsonlines": scriptJSONLines,
+		},
 	})
 }
 
@@ -72,5 +76,16 @@ func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 	_ = resp.Body.Close()
 	if got := resp.Status[:3]; (got == args[0]) == neg {
 		ts.Fatalf("answered %s, want %s", got, args[0])
+	}
+}
+
+func scriptJSONLines(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile(args[0]), "\n"), "\n")
+	if (strconv.Itoa(len(lines)) == args[1]) == neg {
+		ts.Fatalf("%d lines, want %s", len(lines), args[1])
+	}
+	for _, line := range lines {
+		var object map[string]any
+		ts.Check(json.Unmarshal([]byte(line), &object))
 	}
 }

@@ -26,13 +26,15 @@ import (
 const sendAtOnce = 1000
 
 type sendCommand struct {
-	Fixture string  `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON."`
-	URL     string  `arg:"" name:"url" help:"Where to deliver, with the secret in its query."`
-	Policy  string  `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python or langsmith-engine." default:"langsmith-rules"`
-	Count   int     `help:"How many deliveries, each with fresh ids and times." default:"1"`
-	Rate    float64 `help:"Deliveries to start each second, also while others are under way. Without it, one after another." placeholder:"N"`
-	Secret  string  `help:"Secret to sign with, or to send in a header, where the fixture's scheme does that." placeholder:"S"`
-	JSON    bool    `help:"Print JSON, one object a line." name:"json"`
+	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON."`
+	URL     string   `arg:"" name:"url" help:"Where to deliver, with the secret in its query."`
+	Policy  string   `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python or langsmith-engine." default:"langsmith-rules"`
+	Break   string   `help:"Break one rule of the policy, as a sender with a bug would, such as retries-4xx; an unknown NAME lists all." placeholder:"NAME"`
+	Header  []string `help:"Header field to add to each delivery, as 'Name: value'." placeholder:"FIELD" sep:"none"`
+	Count   int      `help:"How many deliveries, each with fresh ids and times." default:"1"`
+	Rate    float64  `help:"Deliveries to start each second, also while others are under way. Without it, one after another." placeholder:"N"`
+	Secret  string   `help:"Secret to sign with, or to send in a header, where the fixture's scheme does that." placeholder:"S"`
+	JSON    bool     `help:"Print JSON, one object a line." name:"json"`
 }
 
 // Run delivers and reports; it fails with console.ErrNotMet when a delivery failed.
@@ -44,12 +46,20 @@ func (c *sendCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return fmt.Errorf("--policy: %w", err)
 	}
-	s := &sending{command: c, policy: policy, out: p.out, many: c.Count > 1}
-	if err = s.source(); err != nil {
-		return err
+	if c.Break != "" {
+		variant, unknown := sender.BrokenNamed(c.Break)
+		if unknown != nil {
+			return fmt.Errorf("--break: %w", unknown)
+		}
+		if policy, err = variant.Break(policy); err != nil {
+			return fmt.Errorf("--break: %w", err)
+		}
 	}
-	if err = s.all(ctx); err != nil {
-		return err
+	s := &sending{command: c, policy: policy, out: p.out, many: c.Count > 1}
+	for _, step := range []func() error{s.headers, s.source, func() error { return s.all(ctx) }} {
+		if err = step(); err != nil {
+			return err
+		}
 	}
 	if s.failed > 0 {
 		return console.ErrNotMet
@@ -61,6 +71,8 @@ func (c *sendCommand) Run(ctx context.Context, p *process) error {
 type sending struct {
 	command *sendCommand
 	policy  sender.Policy
+	// added are the header fields of the command line.
+	added []webhook.Field
 	// fresh returns the n-th delivery.
 	fresh func() (fixtures.Vector, error)
 	many  bool
@@ -69,6 +81,18 @@ type sending struct {
 	out    io.Writer
 	failed int
 	err    error
+}
+
+// headers reads the header fields of the command line.
+func (s *sending) headers() error {
+	for _, text := range s.command.Header {
+		name, value, ok := strings.Cut(text, ":")
+		if !ok || name == "" {
+			return fmt.Errorf("%w: --header %q: write 'Name: value'", webhook.ErrInvalid, name)
+		}
+		s.added = append(s.added, webhook.Field{Name: name, Value: strings.TrimSpace(value)})
+	}
+	return nil
 }
 
 // source finds the fixture.
@@ -140,7 +164,9 @@ func (s *sending) one(ctx context.Context, n int, vector fixtures.Vector) {
 	if secret := s.secret(vector); secret != "" {
 		vector = vector.WithSecret(secret)
 	}
-	delivery := sender.Delivery{Method: vector.Method, URL: s.command.URL, Header: vector.Fields(), Body: vector.Body}
+	delivery := sender.Delivery{
+		Method: vector.Method, URL: s.command.URL, Header: append(vector.Fields(), s.added...), Body: vector.Body, Sign: vector.Sign,
+	}
 	result := sender.Send(ctx, delivery, s.policy, func(a sender.Attempt) { s.attempt(n, a) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
