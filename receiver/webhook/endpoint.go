@@ -157,7 +157,8 @@ func (r Retention) Of(class Class) Quota {
 
 // Field is one header line as it stood on the wire: order, case and repetition are kept by a []Field.
 type Field struct {
-	Name, Value string
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Peer is the address of a sender as the connection shows it.
