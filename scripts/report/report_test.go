@@ -164,7 +164,9 @@ func TestText(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	var got struct{ Runs []result.Run }
+	var got struct {
+		Runs []result.Run `json:"runs"`
+	}
 	if err := json.Unmarshal([]byte(write(t, "json", sample(), report.Options{})), &got); err != nil {
 		t.Fatal(err)
 	}

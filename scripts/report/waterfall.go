@@ -183,11 +183,11 @@ func did(a result.Attempt) string {
 func ticks(whole time.Duration, percent func(time.Duration) float64) []tick {
 	const most = 6
 	step := time.Millisecond
-	for _, factor := range repeatSteps() {
-		if whole/step < most {
-			break
+	for i := 0; whole/step >= most; i++ {
+		// 1, 2, 5, 10, 20, 50 ...
+		if step *= 2; i%3 == 1 {
+			step += step / 4
 		}
-		step = step * time.Duration(factor) / 10
 	}
 	var all []tick
 	for at := time.Duration(0); at <= whole; at += step {
@@ -202,15 +202,6 @@ func ticks(whole time.Duration, percent func(time.Duration) float64) []tick {
 		all = append(all, t)
 	}
 	return all
-}
-
-// repeatSteps are tenths by which 1, 2, 5, 10, 20, 50 ... grow, up to days.
-func repeatSteps() []int {
-	steps := make([]int, 0, 36)
-	for range cap(steps) / 3 {
-		steps = append(steps, 20, 25, 20)
-	}
-	return steps
 }
 
 // round writes a time of the axis, which is a round one.
