@@ -154,7 +154,8 @@ func TestParseRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := known.Parse("known.yaml", []byte(c.raw))
-			if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "known.yaml") || strings.Contains(err.Error(), "\n") {
+			if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), c.want) ||
+				!strings.Contains(err.Error(), "known.yaml") || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got %v", err)
 			}
 		})

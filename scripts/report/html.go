@@ -161,7 +161,8 @@ func newHTMLCase(anchor string, c result.Case, o Options) htmlCase {
 	h := htmlCase{
 		Anchor: anchor, ID: short(c.ID), Title: short(c.Title), Word: word(c), Kind: kind(word(c)), Place: place(c, 0),
 		Open: endOf(c, o) <= unmeasured, Trigger: long(c.Trigger),
-		Level: string(c.Requirement.Level), Quote: short(c.Requirement.Quote), Source: short(c.Requirement.Source), Date: short(c.Requirement.Date),
+		Level: string(c.Requirement.Level), Quote: short(c.Requirement.Quote), Source: short(c.Requirement.Source),
+		Date: short(c.Requirement.Date),
 	}
 	h.Took, h.Expected, h.Lag = positive(took(c.Started, c.Ended)), positive(c.Expected), positive(c.Lag)
 	for _, k := range c.Checks {

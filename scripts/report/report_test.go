@@ -307,7 +307,8 @@ func TestTAPParser(t *testing.T) {
 	if err != nil && strings.Contains(string(out), "Can't locate TAP/Parser.pm") {
 		t.Skip("this perl has no TAP::Parser (Debian: perl)")
 	}
-	want := "1 ok -\n2 not -\n3 ok SKIP\n4 not TODO\n5 ok -\n6 ok -\n7 ok SKIP\n8 not -\n9 ok SKIP\n10 not -\n11 ok -\n12 ok -\nplan 1..12 errors \n"
+	want := "1 ok -\n2 not -\n3 ok SKIP\n4 not TODO\n5 ok -\n6 ok -\n" +
+		"7 ok SKIP\n8 not -\n9 ok SKIP\n10 not -\n11 ok -\n12 ok -\nplan 1..12 errors \n"
 	if diff := cmp.Diff(want, string(out)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s\n%s", err, diff, tap)
 	}
@@ -327,7 +328,8 @@ func TestTAP(t *testing.T) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
 	}
-	if strict := write(t, "tap", sample(), report.Options{Strict: true}); !strings.Contains(strict, "\nnot ok 5 - PAYLOAD-1") || !strings.Contains(got, "\nok 5 - PAYLOAD-1") {
+	strict := write(t, "tap", sample(), report.Options{Strict: true})
+	if !strings.Contains(strict, "\nnot ok 5 - PAYLOAD-1") || !strings.Contains(got, "\nok 5 - PAYLOAD-1") {
 		t.Error("a warning is to fail when strict, and only then")
 	}
 }
@@ -337,7 +339,8 @@ func TestMarkdown(t *testing.T) {
 	got := write(t, "markdown", sample(), report.Options{})
 	for _, want := range []string{
 		"### 💥 langsmith\\-rules against builtin\\:langsmith\\-rules\\/linear\\-gaps\n",
-		"**error**: 1 error, 2 fail,", "\n| ❌ fail | RETRY\\-1\\-503 a 5xx ", "| ❔ inconclusive | CONNECT\\-1 ", "\nAgain: hookrange test langsmith\\-rules ", "### ✅ ", "**pass**: 2 pass",
+		"**error**: 1 error, 2 fail,", "\n| ❌ fail | RETRY\\-1\\-503 a 5xx ", "| ❔ inconclusive | CONNECT\\-1 ",
+		"\nAgain: hookrange test langsmith\\-rules ", "### ✅ ", "**pass**: 2 pass",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
@@ -409,7 +412,8 @@ func TestHTML(t *testing.T) {
 	}
 	for _, want := range []string{
 		"default-src &#39;none&#39;", "attempt 2, 503, after 1.000 s", "sender hung up at 5.003 s (FIN)", "connection, no request: refused",
-		"growing gaps, factor 2 ±30%", "no right to count refused connections", "prefers-color-scheme: dark", "this machine was late by up to 12 ms",
+		"growing gaps, factor 2 ±30%", "no right to count refused connections", "prefers-color-scheme: dark",
+		"this machine was late by up to 12 ms",
 	} {
 		if !strings.Contains(raw, want) && !strings.Contains(html.UnescapeString(raw), html.UnescapeString(want)) {
 			t.Errorf("no %q", want)
@@ -423,7 +427,8 @@ func TestWaterfall(t *testing.T) {
 	first, second := attempt(1, 1, 0, 503), attempt(2, 2, 2*s, 200)
 	first.Done, second.Gap, second.HungUp, second.HungUpBy = new(s), new(s), new(2*s), webhook.HangUpRST
 	runs := only(result.Pass, false, "ended")
-	runs[0].Cases[0].Endpoints = []result.Endpoint{{Name: "main", Deliveries: []result.Delivery{{ID: "d", Attempts: []result.Attempt{first, second}}}}}
+	both := result.Delivery{ID: "d", Attempts: []result.Attempt{first, second}}
+	runs[0].Cases[0].Endpoints = []result.Endpoint{{Name: "main", Deliveries: []result.Delivery{both}}}
 	got := write(t, "html", runs, report.Options{})
 	for _, want := range []string{
 		`<rect class="bar bad" x="0%" width="24.51%"`,

@@ -10,7 +10,8 @@ import (
 
 // hostile is what a sender may put into anything that it chooses: terminal commands, markup of every format, text
 // that turns around, bytes that are no text, and characters that XML has no form for.
-const hostile = "\x1b[2J\x1b]0;x\a\u202egnp.exe \"><script>alert(1)</script>' ]]> </failure> & | `x` # SKIP \r\nok 99 - forged\n::error::x \xff\x00\ufffe\u200b@someone https://evil.example/"
+const hostile = "\x1b[2J\x1b]0;x\a\u202egnp.exe \"><script>alert(1)</script>' ]]> </failure> & | `x` # SKIP " +
+	"\r\nok 99 - forged\n::error::x \xff\x00\ufffe\u200b@someone https://evil.example/"
 
 var began = time.Date(2026, 11, 20, 9, 30, 0, 0, time.UTC)
 
