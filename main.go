@@ -25,9 +25,10 @@ var version = "dev"
 
 // Exit statuses.
 const (
-	exitDone  = 0
-	exitWrong = 1
-	exitUsage = 2
+	exitDone       = 0
+	exitWrong      = 1
+	exitUsage      = 2
+	exitIncomplete = 3
 )
 
 func main() {
@@ -56,6 +57,7 @@ type grammar struct {
 	Tail        tailCommand        `cmd:"" help:"Print captures as they arrive."`
 	Wait        waitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        sendCommand        `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
+	Test        testCommand        `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
 }
@@ -71,7 +73,7 @@ func run(ctx context.Context, p process) int {
 		kong.Writers(p.out, p.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.DefaultEnvars("HOOKRANGE"),
-		kong.Vars{"data": dataFolder()},
+		kong.Vars{"data": dataFolder(), "reports": reportKinds()},
 		kong.Configuration(settings.load, "hookrange.yaml"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -92,6 +94,8 @@ func run(ctx context.Context, p process) int {
 		return exitDone
 	case errors.Is(err, console.ErrNotMet):
 		return exitWrong
+	case errors.Is(err, errIncomplete):
+		return exitIncomplete
 	case errors.Is(err, webhook.ErrInvalid):
 		return p.fail(err, exitUsage)
 	default:

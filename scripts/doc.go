@@ -1,0 +1,67 @@
+// Package scripts judges webhook senders: it runs scripts, each a list of cases, against a sender and says for
+// every sentence of its documented policy whether the sender keeps it.
+//
+//	script (txtar) -> Parse -> Lint -> Run: per case  Range.Lend -> Sender.Trigger -> watch -> judge -> result.Case
+//
+// The package imports neither the receiver nor its store: endpoints are lent by a Range, which has a port for each,
+// and senders are started by a Sender.
+//
+// # The language
+//
+// A script is a txtar archive. Its comment holds the script, one command a line; its files can be named by endpoint
+// (body=@FILE), payload and schema. Words are separated by blanks. Text in 'single' or "double" quotes is one word, with
+// the escapes \n \r \t \\ \" \'. A '#' begins a comment only where a word would begin. $NAME and ${NAME} stand for a
+// variable, also within quotes, and $$ for a dollar. Unknown commands, words and key=value are errors.
+//
+// Before the first case:
+//
+//	profile NAME ['title'] [payload=FIXTURE] [scheme=SCHEME] [param=NAME] [spec=URL] [date=2006-01-02]
+//	set NAME VALUE           a variable; a user may give another value
+//
+// A case goes on to the next one:
+//
+//	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02]
+//	quote 'sentence'         the sentence that the case is about, as its source has it
+//	each NAME VALUE...       makes a case of each value; its id gets -VALUE
+//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, fetch, or var:NAME
+//	payload FIXTURE          what the sender is given to send
+//	header-set NAME VALUE    a header that the sender is told to send
+//	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language
+//	trigger NAME [times=N]   makes the sender send; N times, all at once
+//	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
+//	replan NAME STEP...      other answers from now on
+//	fetch NAME PATH [status=200] [json=yes]   asks for the URL that the payload has at PATH; '*' goes through arrays
+//	expect NAME KIND ... [level=]     a check
+//	require NAME KIND ... [level=]    a check that ends the case when it does not pass
+//	note 'text'              goes into the report
+//	skip 'why'               ends the case
+//
+// wait ends when nothing has happened for the quiet time, which is never less than three times the last gap between
+// two attempts. With attempts and without quiet it ends once so many have ended. A count holds only for the time that
+// was watched, so every check of a count names it.
+//
+// The kinds of checks:
+//
+//	attempts ==|!=|<=|>=|<|> N        of each delivery
+//	deliveries ==|... N               of the endpoint
+//	connections ==|... N              that brought no request
+//	spacing exponential [factor=2] [tolerance=30%] | growing | constant [tolerance=30%]
+//	gap N [min=] [max=]               from the end of attempt N to the start of the next
+//	hangup after=5s [attempt=1] [early=20%] [late=5%]    the median over the deliveries
+//	answered [attempt=1] [limit=]     the sender waited for the answer
+//	secret                            every attempt proved its sender
+//	header NAME [VALUE|~REGEXP]       of every attempt
+//	query NAME [VALUE]
+//	method NAME
+//	proto VERSION
+//	schema NAME                       a JSON Schema that the body of every attempt meets
+//	json PATH [VALUE]                 the body of every attempt has it
+//	same-payload                      all attempts of a delivery have the same bytes
+//	expr 'EXPRESSION'                 over attempts, deliveries, gaps, body and vars, in the expr language
+//
+// # Verdicts
+//
+// A check that does not hold is a fail at level must, a warning at should, and info at unstated. No delivery, or one
+// without the right secret, makes the checks that need one inconclusive. So does a machine that was later than a timing
+// check tolerates: such a case is run again, at most Config.Again times.
+package scripts

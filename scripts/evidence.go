@@ -1,0 +1,191 @@
+package scripts
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/receiver/wire"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+// evidence is what one endpoint saw, as the checks look at it.
+type evidence struct {
+	deliveries []delivery
+	// connections brought no request; uncounted says why they are not known.
+	connections []webhook.Connection
+	uncounted   string
+	// watched is for how long after the last event, quiet for how long it should have been at least.
+	watched, quiet time.Duration
+	// lag is how late the machine was at worst.
+	lag   time.Duration
+	scale float64
+	vars  map[string]string
+}
+
+// delivery is all attempts of one message.
+type delivery struct {
+	id, by   string
+	attempts []attempt
+}
+
+// attempt is one capture with what is derived from it.
+type attempt struct {
+	webhook.Capture
+	n      int
+	fields []webhook.Field
+	// gap is from the end of the attempt before to this one's arrival.
+	gap *time.Duration
+}
+
+// end is when the attempt ended: the last byte answered, our close, or the sender's hang-up.
+func end(c *webhook.Capture) (time.Time, bool) {
+	switch o := c.Outcome; {
+	case o == nil:
+		return time.Time{}, false
+	case o.HungUp != nil:
+		return c.ReceivedAt.Add(*o.HungUp), true
+	case o.Done != nil:
+		return c.ReceivedAt.Add(*o.Done), true
+	default:
+		return c.ReceivedAt, true
+	}
+}
+
+// group makes deliveries of captures, oldest first. Captures of one trigger's path belong together, also when the
+// sender changed the message between two attempts.
+func group(captures []webhook.Capture) []delivery {
+	var out []delivery
+	place := map[string]int{}
+	for _, c := range captures {
+		path, _, _ := strings.Cut(c.Request.Target, "?")
+		i, seen := place[path]
+		if !seen {
+			i = len(out)
+			place[path] = i
+			out = append(out, delivery{id: c.Delivery, by: c.DeliveryBy})
+		}
+		d := &out[i]
+		if d.id != c.Delivery {
+			d.by = "trigger"
+		}
+		a := attempt{Capture: c, n: len(d.attempts) + 1, fields: wire.Fields(c.Request.Head)}
+		if len(d.attempts) > 0 {
+			if before, ok := end(&d.attempts[len(d.attempts)-1].Capture); ok {
+				gap := c.ReceivedAt.Sub(before)
+				a.gap = &gap
+			}
+		}
+		d.attempts = append(d.attempts, a)
+	}
+	return out
+}
+
+// all returns every attempt, delivery by delivery.
+func (e *evidence) all() []*attempt {
+	var out []*attempt
+	for i := range e.deliveries {
+		for j := range e.deliveries[i].attempts {
+			out = append(out, &e.deliveries[i].attempts[j])
+		}
+	}
+	return out
+}
+
+// seqs returns the captures of attempts.
+func seqs(attempts []*attempt) []webhook.Seq {
+	out := make([]webhook.Seq, len(attempts))
+	for i, a := range attempts {
+		out[i] = a.Seq
+	}
+	slices.Sort(out)
+	return out
+}
+
+// messages counts the deliveries by what the messages themselves say.
+func (e *evidence) messages() int {
+	ids := map[string]bool{}
+	for _, a := range e.all() {
+		ids[a.Delivery] = true
+	}
+	return len(ids)
+}
+
+// rejected returns the attempts that did not prove their sender or were not whole: the plan was not for them.
+func (e *evidence) rejected() []*attempt {
+	return slices.DeleteFunc(e.all(), func(a *attempt) bool { return a.Class == webhook.Accepted })
+}
+
+// late returns the attempts that got no answer before the sender hung up though their plan had come to it: the
+// receiver was slow, so what the sender did then says nothing.
+func (e *evidence) late() []*attempt {
+	return slices.DeleteFunc(e.all(), func(a *attempt) bool {
+		o := a.Outcome
+		return o == nil || o.HungUp == nil || o.FirstByte != nil || a.Plan.Fault != "" || *o.HungUp < a.Plan.After
+	})
+}
+
+// lateness is how much later than planned the slowest answer began.
+func lateness(attempts []*attempt) time.Duration {
+	var worst time.Duration
+	for _, a := range attempts {
+		if o := a.Outcome; o != nil && a.Plan.Fault == "" && o.FirstByte != nil {
+			worst = max(worst, *o.FirstByte-a.Plan.After)
+		}
+	}
+	return worst
+}
+
+// field returns the value of the first header field of a name, in any case.
+func (a *attempt) field(name string) (string, bool) {
+	for _, f := range a.fields {
+		if strings.EqualFold(f.Name, name) {
+			return f.Value, true
+		}
+	}
+	return "", false
+}
+
+// body returns the parsed body; ok is false when it is not JSON.
+func (a *attempt) body() (value any, ok bool) {
+	return value, json.Unmarshal(a.Request.Body, &value) == nil
+}
+
+// shown is the endpoint as the reports have it, secrets masked.
+func (e *evidence) shown(spec Spec, mask Mask) result.Endpoint {
+	out := result.Endpoint{Name: spec.Name, Respond: spec.Respond, Watched: e.watched, Deliveries: []result.Delivery{}}
+	for _, d := range e.deliveries {
+		shown := result.Delivery{ID: d.id, By: d.by}
+		for i := range d.attempts {
+			shown.Attempts = append(shown.Attempts, d.attempts[i].shown(mask))
+		}
+		out.Deliveries = append(out.Deliveries, shown)
+	}
+	for i := range e.connections {
+		c := &e.connections[i]
+		note := string(c.Reached)
+		if c.Handshake != nil && c.Handshake.Err != "" {
+			note += "; TLS: " + c.Handshake.Err
+		}
+		out.Connections = append(out.Connections, result.Connection{At: c.At, Peer: c.Peer.String(), Fault: c.Fault, Note: mask.String(note)})
+	}
+	return out
+}
+
+func (a *attempt) shown(mask Mask) result.Attempt {
+	out := result.Attempt{
+		Seq: a.Seq, N: a.n, At: a.ReceivedAt, Gap: a.gap, Class: a.Class, Method: a.Request.Method,
+		Target: mask.Target(a.Request.Target), BodySize: a.Request.BodySize, BodySHA256: hexSum(a.Request.BodySHA256),
+		Plan: mask.String(a.Plan.Text), Headers: []webhook.Field{},
+	}
+	for _, f := range a.fields {
+		out.Headers = append(out.Headers, webhook.Field{Name: f.Name, Value: mask.Field(f.Name, f.Value)})
+	}
+	if o := a.Outcome; o != nil {
+		out.Status, out.Fault, out.FirstByte, out.Done = o.Status, o.Fault, o.FirstByte, o.Done
+		out.HungUp, out.HungUpBy = o.HungUp, o.HungUpBy
+	}
+	return out
+}

@@ -1,0 +1,99 @@
+package scripts
+
+import "slices"
+
+// place says where a command may stand.
+type place int
+
+const (
+	placeAny place = iota
+	placeHead
+	placeCase
+)
+
+// grammar is what a command accepts.
+type grammar struct {
+	name, usage string
+	// least and most bound the words after the name; most is -1 for no bound.
+	least, most int
+	options     []string
+	place       place
+}
+
+// grammars returns all commands, in the order in which they are explained.
+func grammars() []grammar {
+	checked := []string{"level", "factor", "tolerance", "min", "max", "after", "attempt", "early", "late", "limit"}
+	return []grammar{
+		{"profile", "profile NAME ['title']", 1, 2, []string{"payload", "scheme", "param", "spec", "date"}, placeHead},
+		{"set", "set NAME VALUE", 2, 2, nil, placeHead},
+		{"case", "case ID 'title' level=must|should|unstated", 2, 2, []string{"level", "spec", "date"}, placeAny},
+		{"quote", "quote 'sentence'", 1, 1, nil, placeCase},
+		{"each", "each NAME VALUE...", 2, -1, nil, placeCase},
+		{"needs", "needs NEED...", 1, -1, nil, placeCase},
+		{"payload", "payload FIXTURE", 1, 1, nil, placeCase},
+		{"header-set", "header-set NAME VALUE", 2, 2, nil, placeCase},
+		{"endpoint", "endpoint NAME STEP... [tls] [h2]", 1, -1, []string{"scheme", "param"}, placeCase},
+		{"trigger", "trigger NAME [times=N]", 1, 1, []string{"times"}, placeCase},
+		{"wait", "wait NAME [attempts=N] [quiet=6s] [timeout=60s]", 1, 1, []string{"attempts", "quiet", "timeout"}, placeCase},
+		{"replan", "replan NAME STEP...", 2, -1, nil, placeCase},
+		{"fetch", "fetch NAME PATH [status=200] [json=yes]", 2, 2, []string{"status", "json", "level"}, placeCase},
+		{"expect", "expect NAME KIND ...", 2, -1, checked, placeCase},
+		{"require", "require NAME KIND ...", 2, -1, checked, placeCase},
+		{"note", "note 'text'", 1, 1, nil, placeCase},
+		{"skip", "skip 'why'", 1, 1, nil, placeCase},
+	}
+}
+
+func grammarOf(name string) (grammar, bool) {
+	all := grammars()
+	i := slices.IndexFunc(all, func(g grammar) bool { return g.name == name })
+	if i < 0 {
+		return grammar{}, false
+	}
+	return all[i], true
+}
+
+func commandNames() []string {
+	var names []string
+	for _, g := range grammars() {
+		names = append(names, g.name)
+	}
+	return names
+}
+
+// need is something that a case cannot be judged without.
+type need struct {
+	name string
+	// skips is true when a case without it does not apply, rather than cannot be measured.
+	skips bool
+}
+
+// needs returns what a case may need.
+func needs() []need {
+	return []need{
+		{name: "direct"},
+		{name: "tls"},
+		{name: "h2"},
+		{name: "cap-net-raw"},
+		{name: "connection-faults"},
+		{name: "custom-headers", skips: true},
+		{name: "fetch"},
+	}
+}
+
+func needOf(name string) (need, bool) {
+	all := needs()
+	i := slices.IndexFunc(all, func(n need) bool { return n.name == name })
+	if i < 0 {
+		return need{}, false
+	}
+	return all[i], true
+}
+
+func needNames() []string {
+	names := []string{"var:NAME"}
+	for _, n := range needs() {
+		names = append(names, n.name)
+	}
+	return names
+}

@@ -1,0 +1,303 @@
+package scripts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/hookrange/hookrange/receiver/plan"
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+// Config of a run. Scripts, Range and Sender are required.
+type Config struct {
+	Scripts []*Script
+	Range   Range
+	Sender  Sender
+	// Fetcher asks for presigned URLs. Without one, cases that need it are inconclusive.
+	Fetcher Fetcher
+	// Schema returns the JSON Schema of a name. Defaults to none.
+	Schema func(name string) ([]byte, error)
+	// Vars are a user's values of variables that a script sets.
+	Vars map[string]string
+	// Case selects cases by a path.Match pattern over their ids. Empty means all.
+	Case string
+	// Jobs bounds the cases under way at once. Defaults to 8.
+	Jobs int
+	// Scale multiplies all times, the sender's too: only for a sender that obeys TriggerInput.Scale. Defaults to 1.
+	Scale float64
+	// Again bounds how often a case is run again because the machine was too late to judge. Defaults to 2; -1 is never.
+	Again int
+	// Missing says, for each need that cannot be met here, why.
+	Missing map[string]string
+	// Progress is told of each case when it begins and when it has ended, one call at a time. May be nil.
+	Progress func(result.Case)
+	// About is copied into the run: profile, sender, version, platform, notes, command line.
+	About result.Run
+}
+
+// Run runs the cases and blocks until all have ended or ctx ends; those that had not begun by then stay waiting, and the
+// run is inconclusive. What senders do wrong is in the run; an error is about the scripts or the configuration, and then
+// nothing ran.
+func Run(ctx context.Context, config Config) (result.Run, error) {
+	all, err := config.prepare()
+	if err != nil {
+		return result.Run{}, err
+	}
+	run := config.About
+	id, err := uuid.NewV7()
+	if err != nil {
+		return result.Run{}, fmt.Errorf("scripts: run: %w", err)
+	}
+	run.ID, run.Started = id.String(), time.Now().UTC()
+	run.Cases = make([]result.Case, len(all))
+	for i, sc := range all {
+		run.Cases[i] = sc.about
+		run.Cases[i].Checks, run.Cases[i].Endpoints = []result.Check{}, []result.Endpoint{}
+	}
+	runAll(ctx, &config, all, run.Cases)
+	run.Ended = time.Now().UTC()
+	run.Verdict = Verdict(run.Cases)
+	return run, nil
+}
+
+// prepare checks the configuration and selects the cases.
+func (config *Config) prepare() ([]*scenario, error) {
+	if config.Range == nil || config.Sender == nil {
+		return nil, fmt.Errorf("%w: a run needs a range and a sender", webhook.ErrInvalid)
+	}
+	if config.Jobs <= 0 {
+		config.Jobs = 8
+	}
+	if config.Scale <= 0 {
+		config.Scale = 1
+	}
+	if config.Again == 0 {
+		config.Again = 2
+	}
+	missing := map[string]string{}
+	if config.Fetcher == nil {
+		missing["fetch"] = "nothing can be fetched here"
+	}
+	for name, why := range config.Missing {
+		missing[name] = why
+	}
+	config.Missing = missing
+	var out []*scenario
+	for _, s := range config.Scripts {
+		all, err := s.scenarios(config.Vars)
+		if err != nil {
+			return nil, err
+		}
+		for _, sc := range all {
+			ok, err := selected(config.Case, sc.about.ID)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out = append(out, sc)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%w: no case matches %q", webhook.ErrInvalid, config.Case)
+	}
+	return out, config.schemas(out)
+}
+
+func selected(pattern, id string) (bool, error) {
+	if pattern == "" {
+		return true, nil
+	}
+	ok, err := path.Match(pattern, id)
+	if err != nil {
+		return false, fmt.Errorf("%w: case pattern %q: %w", webhook.ErrInvalid, pattern, err)
+	}
+	return ok, nil
+}
+
+// schemas loads the schemas that the cases name.
+func (config *Config) schemas(all []*scenario) error {
+	for _, sc := range all {
+		for _, st := range sc.steps {
+			named, ok := st.(*checkStep)
+			if !ok {
+				continue
+			}
+			c, ok := named.check.(*schema)
+			if !ok || c.compiled != nil {
+				continue
+			}
+			source, err := []byte(nil), error(webhook.ErrNotFound)
+			if config.Schema != nil {
+				source, err = config.Schema(c.name)
+			}
+			if err == nil {
+				err = c.load(source)
+			}
+			if err != nil {
+				return sc.script.at(named.line, &lexError{c.name, "no such schema: " + err.Error()})
+			}
+		}
+	}
+	return nil
+}
+
+// runAll runs the cases, Jobs at once, and fills their places.
+func runAll(ctx context.Context, config *Config, all []*scenario, places []result.Case) {
+	var birds canary
+	watching, stop := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { birds.run(watching) })
+	defer watched.Wait()
+	defer stop()
+	var mu sync.Mutex
+	tell := func(i int, c result.Case) {
+		mu.Lock()
+		defer mu.Unlock()
+		places[i] = c
+		if config.Progress != nil {
+			config.Progress(c)
+		}
+	}
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(config.Jobs, len(all)) {
+		wg.Go(func() {
+			for i := range next {
+				begun := places[i]
+				begun.State, begun.Started = "running", time.Now().UTC()
+				tell(i, begun)
+				tell(i, runUntilSure(ctx, config, all[i], &birds))
+			}
+		})
+	}
+	for i := range all {
+		select {
+		case next <- i:
+			continue
+		case <-ctx.Done():
+		}
+		break
+	}
+	close(next)
+	wg.Wait()
+}
+
+// runUntilSure runs a case, and again while only the machine's lateness keeps it from a verdict.
+func runUntilSure(ctx context.Context, config *Config, sc *scenario, birds *canary) result.Case {
+	for again := 0; ; again++ {
+		c, lagged := runCase(ctx, config, sc, birds)
+		if !lagged || again >= config.Again || ctx.Err() != nil {
+			return c
+		}
+	}
+}
+
+// Verdict is that of a run: the worst of its cases', but those that are known to fail count as warnings. A run in which
+// nothing passed is inconclusive, whatever was skipped.
+func Verdict(cases []result.Case) result.Verdict {
+	var worst result.Verdict
+	passed := false
+	for _, c := range cases {
+		v := c.Verdict
+		switch {
+		case c.State != "ended":
+			v = result.Inconclusive
+		case c.Known:
+			v = result.Warning
+		}
+		passed = passed || v == result.Pass || v == result.Warning || c.Known
+		worst = result.Worst(worst, v)
+	}
+	if !passed {
+		worst = result.Worst(worst, result.Inconclusive)
+	}
+	return worst
+}
+
+// scalePlan multiplies the waits of a plan text.
+func scalePlan(text string, scale float64) (string, error) {
+	program, err := plan.Parse(text)
+	if err != nil || scale == 1 {
+		return text, err
+	}
+	raw, err := program.MarshalJSON()
+	if err != nil {
+		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
+	}
+	var steps []map[string]json.RawMessage
+	if err = json.Unmarshal(raw, &steps); err != nil {
+		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
+	}
+	for _, step := range steps {
+		for _, key := range []string{"after_ms", "for_ms"} {
+			var ms float64
+			if json.Unmarshal(step[key], &ms) == nil && ms > 0 {
+				step[key] = fmt.Append(nil, ms*scale)
+			}
+		}
+	}
+	if raw, err = json.Marshal(steps); err == nil {
+		program, err = plan.ParseJSON(raw)
+	}
+	if err != nil {
+		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
+	}
+	return program.String(), nil
+}
+
+// Known are the failures that are known, CASE or CASE:CHECK, each perhaps with a reason.
+type Known map[string]string
+
+// Apply marks the cases whose failing checks are all listed, makes the run's verdict anew and returns the entries that
+// are stale: their case ran and nothing that they name failed, or there is no such case.
+func (k Known) Apply(run *result.Run) (stale []string) {
+	used := map[string]bool{}
+	for i := range run.Cases {
+		c := &run.Cases[i]
+		failing, listed := 0, 0
+		for _, check := range c.Checks {
+			if check.Verdict != result.Fail && check.Verdict != result.Warning {
+				continue
+			}
+			known := false
+			for _, entry := range entriesOf(c.ID, check) {
+				if _, ok := k[entry]; ok {
+					used[entry], known = true, true
+				}
+			}
+			if check.Verdict == result.Fail {
+				failing++
+				if known {
+					listed++
+				}
+			}
+		}
+		c.Known = failing > 0 && failing == listed && c.Verdict == result.Fail
+	}
+	for entry := range k {
+		if !used[entry] {
+			stale = append(stale, entry)
+		}
+	}
+	slices.Sort(stale)
+	run.Verdict = Verdict(run.Cases)
+	return stale
+}
+
+// entriesOf are the entries that name a check: the case, the case and the kind of check, the case and the whole check.
+func entriesOf(id string, check result.Check) []string {
+	out := []string{id, id + ":" + check.Text}
+	if words, err := lex(check.Text); err == nil && len(words) > 2 {
+		out = append(out, id+":"+words[2].text)
+	}
+	return out
+}

@@ -1,0 +1,187 @@
+package scripts
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+type endpointStep struct {
+	line int
+	spec Spec
+}
+
+func (s endpointStep) run(ctx context.Context, c *caseRun) {
+	spec := s.spec
+	spec.Case = c.about.ID
+	respond, err := c.answers(spec.Respond)
+	if err == nil {
+		spec.Respond = respond
+		var lent Endpoint
+		if lent, err = c.config.Range.Lend(ctx, spec); err == nil {
+			c.open(spec, lent)
+			return
+		}
+	}
+	c.broken(s.line, "endpoint "+spec.Name, err)
+}
+
+type replanStep struct {
+	line int
+	spec Spec
+}
+
+func (s replanStep) run(ctx context.Context, c *caseRun) {
+	at := c.endpoints[s.spec.Name]
+	respond, err := c.answers(s.spec.Respond)
+	if err == nil {
+		err = at.Replan(ctx, respond)
+	}
+	if err != nil {
+		c.broken(s.line, "replan "+s.spec.Name, err)
+		return
+	}
+	at.spec.Respond += "; then " + respond
+}
+
+type triggerStep struct {
+	line, times int
+	endpoint    string
+}
+
+func (s triggerStep) run(ctx context.Context, c *caseRun) {
+	at := c.endpoints[s.endpoint]
+	for range s.times {
+		at.triggers++
+		c.trigger(ctx, at, s.line)
+	}
+}
+
+type waitStep struct {
+	line           int
+	endpoint       string
+	attempts       int
+	quiet, timeout time.Duration
+	// enough is true when the wait ends with the last of the attempts.
+	enough bool
+}
+
+func (s waitStep) run(ctx context.Context, c *caseRun) {
+	at := c.endpoints[s.endpoint]
+	s.quiet, s.timeout = scaled(s.quiet, c.config.Scale), scaled(s.timeout, c.config.Scale)
+	if err := at.watch(ctx, s); err != nil {
+		c.broken(s.line, "wait "+s.endpoint, err)
+		return
+	}
+	if err := at.collect(ctx, c); err != nil {
+		c.broken(s.line, "wait "+s.endpoint, err)
+	}
+}
+
+type noteStep struct {
+	line int
+	text string
+}
+
+func (s noteStep) run(_ context.Context, c *caseRun) {
+	c.add(result.Check{Text: "note", Line: s.line, Verdict: result.Info, Actual: s.text})
+}
+
+type skipStep struct {
+	line int
+	why  string
+}
+
+func (s skipStep) run(_ context.Context, c *caseRun) {
+	c.add(result.Check{Text: "skip", Line: s.line, Verdict: result.Skip, Reason: s.why})
+	c.stop = true
+}
+
+// checkStep is expect and require.
+type checkStep struct {
+	line                 int
+	text, endpoint, kind string
+	level                result.Level
+	stop                 bool
+	check                check
+}
+
+func (s *checkStep) run(_ context.Context, c *caseRun) {
+	at := c.endpoints[s.endpoint]
+	shown := result.Check{Text: at.Mask().String(s.text), Line: s.line}
+	f := c.judge(s, at)
+	shown.Verdict, shown.Captures = levelled(f.verdict, s.level), f.captures
+	shown.Expected, shown.Actual, shown.Reason = f.expected, at.Mask().String(f.actual), at.Mask().String(f.reason)
+	c.lagged = c.lagged || f.lagged
+	c.add(shown)
+	if s.stop && f.verdict != result.Pass {
+		c.stop = true
+	}
+}
+
+// levelled is what a finding means where the policy demands it this strongly.
+func levelled(v result.Verdict, level result.Level) result.Verdict {
+	switch {
+	case level == result.Unstated && (v == result.Pass || v == result.Warning || v == result.Fail):
+		return result.Info
+	case level == result.Should && v == result.Fail:
+		return result.Warning
+	default:
+		return v
+	}
+}
+
+// fetchStep asks for the URLs that the payload names.
+type fetchStep struct {
+	line                 int
+	text, endpoint, path string
+	status               int
+	json                 bool
+	level                result.Level
+}
+
+func (s fetchStep) run(ctx context.Context, c *caseRun) {
+	at := c.endpoints[s.endpoint]
+	shown := result.Check{Text: s.text, Line: s.line, Expected: fmt.Sprintf("status %d", s.status)}
+	if s.json {
+		shown.Expected += " and JSON"
+	}
+	shown.Verdict, shown.Actual, shown.Reason = s.judge(ctx, c, at)
+	shown.Verdict = levelled(shown.Verdict, s.level)
+	shown.Actual = at.Mask().String(shown.Actual)
+	for _, a := range at.evidence.all() {
+		shown.Captures = append(shown.Captures, a.Seq)
+	}
+	c.add(shown)
+}
+
+func (s fetchStep) judge(ctx context.Context, c *caseRun, at *lentEndpoint) (verdict result.Verdict, actual, reason string) {
+	urls := map[string]bool{}
+	for _, a := range at.evidence.all() {
+		if body, ok := a.body(); ok && a.Class == webhook.Accepted {
+			for _, u := range every(body, strings.Split(s.path, ".")) {
+				urls[u] = true
+			}
+		}
+	}
+	if len(urls) == 0 {
+		return result.Skip, "", "no payload names a URL at " + s.path
+	}
+	for u := range urls {
+		status, object, err := c.config.Fetcher.Fetch(ctx, u)
+		switch {
+		case err != nil:
+			return result.Inconclusive, "", "cannot ask: " + err.Error()
+		case status != s.status:
+			return result.Fail, fmt.Sprintf("status %d", status), ""
+		case s.json && !json.Valid(object):
+			return result.Fail, fmt.Sprintf("%d bytes that are not JSON", len(object)), ""
+		}
+	}
+	return result.Pass, fmt.Sprintf("%d fetched", len(urls)), ""
+}

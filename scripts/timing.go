@@ -1,0 +1,297 @@
+package scripts
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+const (
+	// grown is the least ratio of two gaps that counts as growth: timers and networks make less by themselves.
+	grown = 1.25
+	// noWait is what a gap takes that nobody meant as a wait.
+	noWait = 20 * time.Millisecond
+	// lagShare is how much of the shorter gap the machine's own lateness may be, so that ratios mean something.
+	lagShare = 0.2
+)
+
+// spacing judges how the gaps between the attempts of a delivery grow.
+type spacing struct {
+	form              string
+	factor, tolerance float64
+}
+
+func newSpacing(_ *Script, st statement) (check, error) {
+	s := spacing{form: st.args[2].text, factor: 2}
+	switch s.form {
+	case "exponential", "growing", "constant":
+	default:
+		return nil, &lexError{s.form, oneOf(s.form, []string{"exponential", "growing", "constant"})}
+	}
+	var err error
+	if text, ok := st.opts["factor"]; ok {
+		if s.factor, err = strconv.ParseFloat(text, 64); err != nil || !(s.factor > grown) || s.form != "exponential" {
+			return nil, &lexError{"factor=" + text, fmt.Sprintf("want a number above %v, and spacing exponential", grown)}
+		}
+	}
+	s.tolerance, err = percent(st, "tolerance", 0.3)
+	return s, err
+}
+
+func (s spacing) wants() string {
+	switch s.form {
+	case "exponential":
+		return fmt.Sprintf("gaps that grow by a factor of %v ±%.0f%%", s.factor, s.tolerance*100)
+	case "growing":
+		return "gaps that grow"
+	default:
+		return fmt.Sprintf("gaps that stay the same ±%.0f%%", s.tolerance*100)
+	}
+}
+
+func (s spacing) judge(e *evidence) finding {
+	f := finding{expected: s.wants(), captures: seqs(e.all())}
+	var ratios []float64
+	var shorter, longer []time.Duration
+	text := ""
+	for _, d := range e.deliveries {
+		var gaps []time.Duration
+		for _, a := range d.attempts {
+			if a.gap != nil {
+				gaps = append(gaps, *a.gap)
+			}
+		}
+		text += " " + shortList(gaps)
+		for i := 1; i < len(gaps); i++ {
+			ratios = append(ratios, float64(gaps[i])/float64(max(gaps[i-1], time.Millisecond)))
+			shorter, longer = append(shorter, min(gaps[i-1], gaps[i])), append(longer, max(gaps[i-1], gaps[i]))
+		}
+	}
+	if len(ratios) == 0 {
+		f.verdict, f.actual, f.reason = result.Inconclusive, "gaps"+text, "it takes two gaps to compare, so three attempts of a delivery"
+		return f
+	}
+	ratio := median(ratios)
+	f.actual = fmt.Sprintf("gaps%s, median ratio %.2f", text, ratio)
+	switch {
+	case median(longer) < noWait:
+		f.verdict, f.reason = result.Fail, "the sender does not wait between attempts"
+		if s.form == "constant" {
+			f.verdict = result.Pass
+		}
+	case float64(e.lag) > lagShare*float64(median(shorter)):
+		f.verdict, f.lagged = result.Inconclusive, true
+		f.reason = "this machine was up to " + short(e.lag) + " late, too much to compare such gaps"
+	default:
+		f.verdict, f.reason = s.compare(ratio)
+	}
+	return f
+}
+
+// compare judges a ratio that can be trusted.
+func (s spacing) compare(ratio float64) (result.Verdict, string) {
+	within := ratio >= s.factor*(1-s.tolerance) && ratio <= s.factor*(1+s.tolerance)
+	switch {
+	case s.form == "constant":
+		if ratio >= 1-s.tolerance && ratio <= 1+s.tolerance {
+			return result.Pass, ""
+		}
+		return result.Fail, ""
+	case ratio < grown:
+		return result.Fail, "the gaps do not grow"
+	case s.form == "exponential" && !within:
+		return result.Warning, "the gaps grow, but not by the factor; jitter can be the cause"
+	default:
+		return result.Pass, ""
+	}
+}
+
+// gapCheck bounds one gap.
+type gapCheck struct {
+	n              int
+	least, longest time.Duration
+}
+
+func newGap(_ *Script, st statement) (check, error) {
+	g := gapCheck{}
+	var err error
+	if g.n, err = strconv.Atoi(st.args[2].text); err != nil || g.n < 1 {
+		return nil, &lexError{st.args[2].text, "want the number of the attempt before the gap, from 1"}
+	}
+	if err = durationOption(st, "min", &g.least); err == nil {
+		err = durationOption(st, "max", &g.longest)
+	}
+	if err == nil && g.least == 0 && g.longest == 0 {
+		err = &lexError{"gap", "give min= or max= or both"}
+	}
+	return g, err
+}
+
+func (g gapCheck) judge(e *evidence) finding {
+	least, longest := scaled(g.least, e.scale), scaled(g.longest, e.scale)
+	f := finding{verdict: result.Pass, expected: fmt.Sprintf("gap %d between %s and %s", g.n, short(least), short(longest))}
+	switch {
+	case longest == 0:
+		f.expected = fmt.Sprintf("gap %d of at least %s", g.n, short(least))
+	case least == 0:
+		f.expected = fmt.Sprintf("gap %d of at most %s", g.n, short(longest))
+	}
+	var gaps []time.Duration
+	for i := range e.deliveries {
+		if d := &e.deliveries[i]; len(d.attempts) > g.n && d.attempts[g.n].gap != nil {
+			gaps = append(gaps, *d.attempts[g.n].gap)
+			f.captures = append(f.captures, d.attempts[g.n-1].Seq, d.attempts[g.n].Seq)
+		}
+	}
+	if len(gaps) == 0 {
+		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("no delivery has %d attempts", g.n+1)
+		return f
+	}
+	f.actual = shortList(gaps)
+	for _, gap := range gaps {
+		short := gap < least
+		long := longest > 0 && gap > longest
+		if short && gap+e.lag < least || long && gap-e.lag > longest {
+			f.verdict, f.lagged, f.reason = result.Fail, false, ""
+			return f
+		}
+		if short || long {
+			f.verdict, f.lagged = result.Inconclusive, true
+			f.reason = "this machine was late by more than the gap is beyond its bound"
+		}
+	}
+	return f
+}
+
+// hangup judges when the sender gave up waiting.
+type hangup struct {
+	after       time.Duration
+	attempt     int
+	early, late float64
+}
+
+func newHangup(_ *Script, st statement) (check, error) {
+	h := hangup{}
+	err := durationOption(st, "after", &h.after)
+	if err == nil && h.after <= 0 {
+		err = &lexError{"hangup", "give after="}
+	}
+	if err == nil {
+		h.attempt, err = ordinal(st, "attempt")
+	}
+	if err == nil {
+		h.early, err = percent(st, "early", 0.2)
+	}
+	if err == nil {
+		h.late, err = percent(st, "late", 0.05)
+	}
+	return h, err
+}
+
+// judge takes the band to be wide on the early side: the sender's clock begins before our accept, by DNS, connecting
+// and start-up. On the late side nothing but the machine's lateness excuses.
+func (h hangup) judge(e *evidence) finding {
+	after := scaled(h.after, e.scale)
+	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
+	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here", h.attempt, short(after), short(low), short(high))}
+	var times []time.Duration
+	var kept []*attempt
+	for i := range e.deliveries {
+		if len(e.deliveries[i].attempts) < h.attempt {
+			continue
+		}
+		a := &e.deliveries[i].attempts[h.attempt-1]
+		f.captures = append(f.captures, a.Seq)
+		if a.Outcome != nil && a.Outcome.HungUp != nil {
+			times = append(times, *a.Outcome.HungUp)
+		} else {
+			kept = append(kept, a)
+		}
+	}
+	switch {
+	case len(f.captures) == 0:
+		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("no delivery has %d attempts", h.attempt)
+		return f
+	case len(kept) > len(times):
+		f.verdict, f.actual = h.patient(kept[0], high)
+		if f.verdict == result.Inconclusive {
+			f.reason = "the answer or the watching ended before the sender's time was over"
+		}
+		return f
+	case len(kept) > 0:
+		f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s, but not in every delivery", shortList(times))
+		return f
+	}
+	middle := median(times)
+	f.actual = "hung up after " + shortList(times)
+	fits := func(d time.Duration) bool { return d >= low && d <= high }
+	switch lag := e.lag; {
+	case float64(lag) > max(h.early, h.late)*float64(after):
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, more than the check tolerates"
+	case fits(middle):
+		f.verdict = result.Pass
+	case middle > high && fits(middle-lag):
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, which may explain it"
+	default:
+		f.verdict = result.Fail
+	}
+	return f
+}
+
+// patient says what it means that a sender did not hang up.
+func (hangup) patient(a *attempt, high time.Duration) (result.Verdict, string) {
+	if a.Outcome == nil || a.Outcome.Done == nil {
+		return result.Fail, "the sender still waits"
+	}
+	if *a.Outcome.Done <= high {
+		return result.Inconclusive, "the answer ended after " + short(*a.Outcome.Done)
+	}
+	return result.Fail, "the sender waited " + short(*a.Outcome.Done) + ", until the receiver ended it"
+}
+
+// answered judges that the sender waited for an answer.
+type answered struct {
+	attempt int
+	limit   time.Duration
+}
+
+func newAnswered(_ *Script, st statement) (check, error) {
+	a := answered{}
+	err := durationOption(st, "limit", &a.limit)
+	if err == nil {
+		a.attempt, err = ordinal(st, "attempt")
+	}
+	return a, err
+}
+
+func (c answered) judge(e *evidence) finding {
+	f := finding{verdict: result.Pass, expected: fmt.Sprintf("the sender waits for the answer to attempt %d", c.attempt)}
+	for i := range e.deliveries {
+		if len(e.deliveries[i].attempts) < c.attempt {
+			continue
+		}
+		a := &e.deliveries[i].attempts[c.attempt-1]
+		f.captures = append(f.captures, a.Seq)
+		switch o := a.Outcome; {
+		case o == nil:
+			f.verdict, f.reason = result.Inconclusive, "the answer had not ended yet"
+			return f
+		case o.HungUp == nil:
+			f.actual = "answered after " + short(*o.Done)
+		case c.limit > 0 && *o.HungUp+e.lag >= scaled(c.limit, e.scale) && *o.HungUp > a.Plan.After-e.lag:
+			f.verdict, f.lagged = result.Inconclusive, true
+			f.actual = "hung up after " + short(*o.HungUp)
+			f.reason = "the answer left so late that the sender's time was over"
+			return f
+		default:
+			f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s; the answer was planned for %s", short(*o.HungUp), short(a.Plan.After))
+			return f
+		}
+	}
+	if len(f.captures) == 0 {
+		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("no delivery has %d attempts", c.attempt)
+	}
+	return f
+}

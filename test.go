@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/hookrange/hookrange/fixtures"
+	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+// errIncomplete: nothing failed, but not everything could be measured.
+var errIncomplete = errors.New("incomplete")
+
+type testCommand struct {
+	Scripts []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
+	Sender  string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY." placeholder:"CMD"`
+	Case    string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
+	Jobs    int               `help:"Cases at the same time." default:"8"`
+	Strict  bool              `help:"Fail on warnings too."`
+	Known   string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
+	Report  []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
+	Set     map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
+	Scale   float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
+	List    bool              `help:"Print the profiles, or the cases, and run nothing."`
+	Lint    bool              `help:"Check the scripts and run nothing."`
+	New     string            `help:"Print a commented script of this name to begin with." placeholder:"NAME"`
+	JSON    bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
+}
+
+// reportWriters returns the kinds of reports.
+func reportWriters() map[string]func(io.Writer, result.Run) error {
+	return map[string]func(io.Writer, result.Run) error{
+		"json": func(w io.Writer, run result.Run) error {
+			out := json.NewEncoder(w)
+			out.SetIndent("", "  ")
+			return out.Encode(run)
+		},
+	}
+}
+
+func reportKinds() string {
+	var kinds []string
+	for kind := range reportWriters() {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	return strings.Join(kinds, ", ")
+}
+
+// Run judges a sender.
+func (c *testCommand) Run(ctx context.Context, cli *grammar, p *process) error {
+	if c.New != "" {
+		text, err := scripts.New(c.New)
+		if err == nil {
+			_, err = io.WriteString(p.out, text)
+		}
+		return err
+	}
+	if c.List && len(c.Scripts) == 0 {
+		return c.profiles(p.out)
+	}
+	if len(c.Scripts) == 0 {
+		return hint(fmt.Errorf("%w: no profile or script", webhook.ErrInvalid), "there are: "+strings.Join(scripts.Profiles(), ", "))
+	}
+	loaded, err := c.load()
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Lint:
+		return nil
+	case c.List:
+		return c.list(p.out, loaded)
+	default:
+		return c.judge(ctx, cli, p, loaded)
+	}
+}
+
+// load reads and checks the profiles and files.
+func (c *testCommand) load() ([]*scripts.Script, error) {
+	var loaded []*scripts.Script
+	var problems []error
+	known := map[string]bool{}
+	for _, name := range c.Scripts {
+		s, err := loadScript(name)
+		if err == nil {
+			err = scripts.Lint(s, c.Set)
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		for variable := range s.Vars() {
+			known[variable] = true
+		}
+		loaded = append(loaded, s)
+	}
+	for name := range c.Set {
+		if !known[name] && len(problems) == 0 {
+			problems = append(problems, fmt.Errorf("%w: --set %s: no script has this variable", webhook.ErrInvalid, name))
+		}
+	}
+	return loaded, errors.Join(problems...)
+}
+
+// loadScript takes a profile's name, or else a file.
+func loadScript(name string) (*scripts.Script, error) {
+	s, err := scripts.Profile(name)
+	if !errors.Is(err, webhook.ErrNotFound) {
+		return s, err
+	}
+	raw, readErr := os.ReadFile(name)
+	if readErr != nil {
+		return nil, fmt.Errorf("%w: %w; nor is there a file %s", webhook.ErrInvalid, err, name)
+	}
+	return scripts.Parse(name, raw)
+}
+
+func (c *testCommand) profiles(w io.Writer) error {
+	for _, name := range scripts.Profiles() {
+		s, err := scripts.Profile(name)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "%-22s %s\n", name, s.Title)
+	}
+	return nil
+}
+
+// list prints the cases without running them.
+func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
+	for _, s := range loaded {
+		cases, err := s.Cases(c.Set)
+		if err != nil {
+			return err
+		}
+		for i := range cases {
+			one := &cases[i]
+			if c.JSON {
+				if err := json.NewEncoder(w).Encode(one); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintf(w, "%-28s %-9s %s\n", one.ID, one.Requirement.Level, one.Title)
+		}
+	}
+	return nil
+}
+
+// judge runs the cases, writes the reports and says how it ended.
+func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) (err error) {
+	sending, missing, err := senderFor(c.Sender)
+	if err != nil {
+		return err
+	}
+	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
+		return fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
+	}
+	known, err := c.known()
+	if err != nil {
+		return err
+	}
+	reports, err := c.reports()
+	if err != nil {
+		return err
+	}
+	log, err := newLog(p.err, quieter(cli.Log))
+	if err != nil {
+		return err
+	}
+	house, err := openRange(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, house.close()) }()
+	for need, why := range missingNeeds() {
+		if missing == nil {
+			missing = map[string]string{}
+		}
+		missing[need] = why
+	}
+	screen := &testScreen{out: p.out, json: c.JSON}
+	run, err := scripts.Run(ctx, scripts.Config{
+		Scripts: loaded, Range: house, Sender: sending, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
+		Missing: missing, Progress: screen.progress, About: c.about(p, loaded),
+	})
+	if err != nil {
+		return err
+	}
+	stale := known.Apply(&run)
+	if err = screen.end(run, stale); err != nil {
+		return err
+	}
+	for _, write := range reports {
+		if err = write(run); err != nil {
+			return err
+		}
+	}
+	return c.status(run, stale)
+}
+
+// quieter keeps the receivers' ordinary news out of the run's output.
+func quieter(level string) string {
+	if level == "info" {
+		return "error"
+	}
+	return level
+}
+
+// about is what the run says of itself.
+func (c *testCommand) about(p *process, loaded []*scripts.Script) result.Run {
+	names := make([]string, len(loaded))
+	for i, s := range loaded {
+		names[i] = s.Name
+	}
+	return result.Run{
+		Profile: strings.Join(names, " "), Sender: mask().String(c.Sender), Version: version,
+		Platform:  fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
+		Reproduce: mask().String("hookrange " + quoteAll(p.args)),
+	}
+}
+
+// quoteAll writes words as a shell takes them.
+func quoteAll(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = w
+		if w == "" || strings.ContainsAny(w, " \t\n'\"$`\\*?[]{}()<>|&;~#!") {
+			out[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// known reads the known failures.
+func (c *testCommand) known() (scripts.Known, error) {
+	if c.Known == "" {
+		return nil, nil
+	}
+	raw, err := os.ReadFile(c.Known)
+	if err != nil {
+		return nil, fmt.Errorf("--known: %w", err)
+	}
+	var list []string
+	known := scripts.Known{}
+	if err = yaml.Unmarshal(raw, &list); err == nil {
+		for _, entry := range list {
+			known[entry] = ""
+		}
+		return known, nil
+	}
+	if err = yaml.Unmarshal(raw, &known); err != nil {
+		return nil, fmt.Errorf("%w: --known %s: want a list of CASE or CASE:CHECK, or a map of them to reasons", webhook.ErrInvalid, c.Known)
+	}
+	return known, nil
+}
+
+// reports returns what writes each report.
+func (c *testCommand) reports() ([]func(result.Run) error, error) {
+	writers := reportWriters()
+	var out []func(result.Run) error
+	for _, text := range c.Report {
+		kind, path, ok := strings.Cut(text, "=")
+		write := writers[kind]
+		if !ok || path == "" || write == nil {
+			return nil, fmt.Errorf("%w: --report %q: want KIND=FILE; kinds are %s", webhook.ErrInvalid, text, reportKinds())
+		}
+		out = append(out, func(run result.Run) error {
+			var text strings.Builder
+			if err := write(&text, run); err != nil {
+				return fmt.Errorf("report %s: %w", kind, err)
+			}
+			if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+				return fmt.Errorf("report %s: %w", kind, err)
+			}
+			return nil
+		})
+	}
+	return out, nil
+}
+
+// status turns the run's verdict into the command's end.
+func (c *testCommand) status(run result.Run, stale []string) error {
+	switch {
+	case run.Verdict == result.Error:
+		return fmt.Errorf("%w: a case could not be run; see above", webhook.ErrInvalid)
+	case run.Verdict == result.Fail, len(stale) > 0, c.Strict && slices.ContainsFunc(run.Cases, warned):
+		return console.ErrNotMet
+	case run.Verdict == result.Inconclusive:
+		return errIncomplete
+	default:
+		return nil
+	}
+}
+
+// warned tells whether a case has a warning that nobody knew of.
+func warned(c result.Case) bool {
+	return !c.Known && slices.ContainsFunc(c.Checks, func(check result.Check) bool { return check.Verdict == result.Warning })
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/hookrange/hookrange/fixtures"
+	"github.com/hookrange/hookrange/fixtures/sender"
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts"
+)
+
+// killDelay is how long a sender's command may take to end once it was told to.
+const killDelay = 2 * time.Second
+
+// senderFor returns the sender that --sender names, and what cases cannot have with it.
+func senderFor(text string) (scripts.Sender, map[string]string, error) {
+	kind, rest, _ := strings.Cut(text, ":")
+	switch {
+	case text == "":
+		return nil, nil, hint(fmt.Errorf("%w: --sender is missing", webhook.ErrInvalid),
+			"give a command that sends to $HOOKRANGE_URL, or builtin:langsmith-rules for the reference sender")
+	case kind == "builtin":
+		policy, err := sender.PolicyNamed(rest)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%w: --sender: %w", webhook.ErrInvalid, err)
+		}
+		return builtinSender{policy}, nil, nil
+	case text == "manual", kind == "agent-server":
+		return nil, nil, fmt.Errorf("%w: --sender %s: this version has commands and builtin:NAME only", webhook.ErrInvalid, text)
+	default:
+		missing := map[string]string{}
+		if !strings.Contains(text, "HOOKRANGE_HEADERS") {
+			missing["custom-headers"] = "the sender's command does not use $HOOKRANGE_HEADERS, so it is not told of custom headers"
+		}
+		return commandSender(text), missing, nil
+	}
+}
+
+// builtinSender is the reference sender by one policy.
+type builtinSender struct{ policy sender.Policy }
+
+// Trigger delivers one fresh fixture and returns when the delivery has ended.
+func (b builtinSender) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	vector, err := payloadOf(in)
+	if err != nil {
+		return err
+	}
+	delivery := sender.Delivery{Method: vector.Method, URL: in.URL, Header: append(vector.Fields(), in.Header...), Body: vector.Body}
+	got := sender.Send(ctx, delivery, scaledPolicy(b.policy, in.Scale), func(a sender.Attempt) {
+		if a.Err != nil {
+			fmt.Fprintf(in.Log, "attempt %d, try %d: %v\n", a.N, a.Try, a.Err)
+			return
+		}
+		fmt.Fprintf(in.Log, "attempt %d: %d\n", a.N, a.Status)
+	})
+	if errors.Is(got.Err, sender.ErrInvalid) {
+		return got.Err
+	}
+	return nil
+}
+
+// payloadOf makes a new delivery of what a trigger names.
+func payloadOf(in scripts.TriggerInput) (fixtures.Vector, error) {
+	if in.Body != nil {
+		return fixtures.Vector{
+			Name: in.Payload, Method: http.MethodPost, Scheme: in.Scheme, Body: in.Body,
+			Head: []byte("POST / HTTP/1.1\r\nHost: \r\nContent-Type: application/json\r\nUser-Agent: hookrange/" + version + "\r\n\r\n"),
+		}, nil
+	}
+	if in.Payload == "" {
+		in.Payload = "json-plain"
+	}
+	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // ids of examples
+	vector, err := fixtures.Fresh(in.Payload, time.Now(), rng)
+	if err != nil {
+		return fixtures.Vector{}, fmt.Errorf("payload: %w", err)
+	}
+	if in.Secret != "" && vector.Scheme != webhook.SchemeNone {
+		vector = vector.WithSecret(in.Secret)
+	}
+	return vector, nil
+}
+
+// scaledPolicy multiplies all times of a policy.
+func scaledPolicy(p sender.Policy, scale float64) sender.Policy {
+	times := func(d time.Duration) time.Duration { return time.Duration(float64(d) * scale) }
+	p.ConnectTimeout, p.Timeout = times(p.ConnectTimeout), times(p.Timeout)
+	p.Backoff.Base, p.Backoff.Jitter = times(p.Backoff.Base), times(p.Backoff.Jitter)
+	waits := make([]time.Duration, len(p.ConnectWaits))
+	for i, d := range p.ConnectWaits {
+		waits[i] = times(d)
+	}
+	p.ConnectWaits = waits
+	return p
+}
+
+// commandSender is a shell command that is run once for each trigger.
+type commandSender string
+
+// Trigger runs the command and waits for it. What it exits with is its own affair: many senders say by that how the
+// delivery ended.
+func (c commandSender) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	vector, err := payloadOf(in)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp("", "hookrange-payload-*.json")
+	if err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	_, err = file.Write(vector.Body)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("payload: %w", err)
+	}
+	var headers strings.Builder
+	for _, f := range in.Header {
+		headers.WriteString(f.Name + ": " + f.Value + "\n")
+	}
+	command := exec.CommandContext(ctx, "sh", "-c", string(c)) //nolint:gosec // running the user's command is what --sender is for
+	command.Env = append(command.Environ(), "HOOKRANGE_URL="+in.URL, "HOOKRANGE_PAYLOAD="+file.Name(), "HOOKRANGE_SECRET="+in.Secret,
+		"HOOKRANGE_HEADERS="+strings.TrimSuffix(headers.String(), "\n"), "HOOKRANGE_CASE="+in.Case)
+	command.Stdout, command.Stderr = in.Log, in.Log
+	// A group of its own, so that what the shell started ends with it.
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	command.WaitDelay = killDelay
+	err = command.Run()
+	exited, ended := errors.AsType[*exec.ExitError](err)
+	switch {
+	case ended && (exited.ExitCode() == 126 || exited.ExitCode() == 127):
+		return fmt.Errorf("the sender's command cannot be run: exit status %d", exited.ExitCode())
+	case err == nil, ended, errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	default:
+		return fmt.Errorf("sender's command: %w", err)
+	}
+}
