@@ -71,7 +71,7 @@ func (r *provingRange) pump(ctx context.Context) {
 		facts, err := r.store.Facts(ctx, after, 1000)
 		if err != nil {
 			if ctx.Err() == nil {
-				r.log.Error("facts cannot be read", slog.Any("error", err))
+				r.log.ErrorContext(ctx, "facts cannot be read", slog.Any("error", err))
 			}
 			return
 		}

@@ -201,9 +201,9 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	all := e.all()
 	e.lag = max(c.lag(), lateness(all))
 	switch {
-	case s.kind == "connections", at.triggers == 0 && kind.counts:
+	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
-		if at.triggers == 0 && !c.heard() {
+		if at.triggers == 0 && !c.heard() || at.triggers > 0 && e.uncounted == "" && len(all)+len(e.connections) == 0 {
 			return finding{verdict: result.Inconclusive, reason: c.silent()}
 		}
 	case len(all) == 0:

@@ -50,7 +50,7 @@ type compiler struct {
 // stage is how far an endpoint came in the script.
 type stage struct{ triggered, waited bool }
 
-// Lint returns what is wrong with a script that Parse accepted, joined; each is a Problem. vars are a user's values.
+// Lint returns what is wrong with a script that Parse accepted, joined; each is a LineError. vars are a user's values.
 func Lint(s *Script, vars map[string]string) error {
 	_, err := s.scenarios(vars)
 	return err
@@ -432,7 +432,6 @@ func (c *compiler) fetch(st statement) error {
 	if level != "" {
 		f.level = level
 	}
-	c.out.needs = append(c.out.needs, "fetch")
 	c.out.steps = append(c.out.steps, f)
 	return err
 }

@@ -23,7 +23,7 @@
 //	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02]
 //	quote 'sentence'         the sentence that the case is about, as its source has it
 //	each NAME VALUE...       makes a case of each value; its id gets -VALUE
-//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, fetch, or var:NAME
+//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, or var:NAME
 //	payload FIXTURE          what the sender is given to send
 //	header-set NAME VALUE    a header that the sender is told to send
 //	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language

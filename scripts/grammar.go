@@ -77,7 +77,6 @@ func needs() []need {
 		{name: "cap-net-raw"},
 		{name: "connection-faults"},
 		{name: "custom-headers", skips: true},
-		{name: "fetch"},
 	}
 }
 

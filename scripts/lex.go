@@ -8,8 +8,8 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
-// Problem is what is wrong with a line of a script. It is an ErrInvalid.
-type Problem struct {
+// LineError is what is wrong with a line of a script. It is an ErrInvalid.
+type LineError struct {
 	File string
 	Line int
 	// Token is the word at fault; empty when the line as a whole is.
@@ -19,7 +19,7 @@ type Problem struct {
 }
 
 // Error names file, line and token.
-func (p *Problem) Error() string {
+func (p *LineError) Error() string {
 	if p.Token == "" {
 		return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text)
 	}
@@ -27,7 +27,7 @@ func (p *Problem) Error() string {
 }
 
 // Unwrap returns webhook.ErrInvalid.
-func (*Problem) Unwrap() error { return webhook.ErrInvalid }
+func (*LineError) Unwrap() error { return webhook.ErrInvalid }
 
 // word is one word of a line.
 type word struct {
@@ -46,7 +46,7 @@ func (w word) option() (key, value string, ok bool) {
 	return strings.Cut(w.text, "=")
 }
 
-// lexError is a Problem that does not know its line yet.
+// lexError is a LineError that does not know its line yet.
 type lexError struct{ token, text string }
 
 // Error says what is wrong.

@@ -40,7 +40,7 @@ type block struct {
 	each []statement
 }
 
-// Parse reads a script. All problems that it finds are joined; each is a Problem.
+// Parse reads a script. All problems that it finds are joined; each is a LineError.
 func Parse(file string, data []byte) (*Script, error) {
 	archive := txtar.Parse(data)
 	s := &Script{File: file, vars: map[string]string{}, files: map[string][]byte{}}
@@ -67,11 +67,10 @@ func Parse(file string, data []byte) (*Script, error) {
 	return s, errors.Join(problems...)
 }
 
-// at makes a Problem of an error.
+// at makes a LineError of an error.
 func (s *Script) at(line int, err error) error {
-	p := &Problem{File: s.File, Line: line, Text: err.Error()}
-	var lexed *lexError
-	if errors.As(err, &lexed) {
+	p := &LineError{File: s.File, Line: line, Text: err.Error()}
+	if lexed, ok := errors.AsType[*lexError](err); ok {
 		p.Token, p.Text = lexed.token, lexed.text
 	}
 	return p

@@ -104,10 +104,10 @@ func (p proof) holds(a *attempt) (ok bool, actual string) {
 
 // secretHolds tells whether an attempt proved its sender. One that was cut off says nothing about that.
 func secretHolds(a *attempt) (bool, string) {
-	switch {
-	case a.Class == webhook.Accepted:
+	switch a.Class {
+	case webhook.Accepted:
 		return true, "proved"
-	case a.Class == webhook.Incomplete:
+	case webhook.Incomplete:
 		return true, "not received whole"
 	default:
 		return false, string(a.Reason)

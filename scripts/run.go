@@ -82,14 +82,6 @@ func (config *Config) prepare() ([]*scenario, error) {
 	if config.Again == 0 {
 		config.Again = 2
 	}
-	missing := map[string]string{}
-	if config.Fetcher == nil {
-		missing["fetch"] = "nothing can be fetched here"
-	}
-	for name, why := range config.Missing {
-		missing[name] = why
-	}
-	config.Missing = missing
 	var out []*scenario
 	for _, s := range config.Scripts {
 		all, err := s.scenarios(config.Vars)
@@ -135,7 +127,8 @@ func (config *Config) schemas(all []*scenario) error {
 			if !ok || c.compiled != nil {
 				continue
 			}
-			source, err := []byte(nil), error(webhook.ErrNotFound)
+			var source []byte
+			err := webhook.ErrNotFound
 			if config.Schema != nil {
 				source, err = config.Schema(c.name)
 			}

@@ -172,6 +172,9 @@ func (s fetchStep) judge(ctx context.Context, c *caseRun, at *lentEndpoint) (ver
 	if len(urls) == 0 {
 		return result.Skip, "", "no payload names a URL at " + s.path
 	}
+	if c.config.Fetcher == nil {
+		return result.Inconclusive, "", "nothing can be fetched here"
+	}
 	for u := range urls {
 		status, object, err := c.config.Fetcher.Fetch(ctx, u)
 		switch {

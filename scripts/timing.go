@@ -3,6 +3,7 @@ package scripts
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hookrange/hookrange/scripts/result"
@@ -55,7 +56,7 @@ func (s spacing) judge(e *evidence) finding {
 	f := finding{expected: s.wants(), captures: seqs(e.all())}
 	var ratios []float64
 	var shorter, longer []time.Duration
-	text := ""
+	var texts []string
 	for _, d := range e.deliveries {
 		var gaps []time.Duration
 		for _, a := range d.attempts {
@@ -63,18 +64,19 @@ func (s spacing) judge(e *evidence) finding {
 				gaps = append(gaps, *a.gap)
 			}
 		}
-		text += " " + shortList(gaps)
+		texts = append(texts, shortList(gaps))
 		for i := 1; i < len(gaps); i++ {
 			ratios = append(ratios, float64(gaps[i])/float64(max(gaps[i-1], time.Millisecond)))
 			shorter, longer = append(shorter, min(gaps[i-1], gaps[i])), append(longer, max(gaps[i-1], gaps[i]))
 		}
 	}
+	text := "gaps " + strings.Join(texts, " ")
 	if len(ratios) == 0 {
-		f.verdict, f.actual, f.reason = result.Inconclusive, "gaps"+text, "it takes two gaps to compare, so three attempts of a delivery"
+		f.verdict, f.actual, f.reason = result.Inconclusive, text, "it takes two gaps to compare, so three attempts of a delivery"
 		return f
 	}
 	ratio := median(ratios)
-	f.actual = fmt.Sprintf("gaps%s, median ratio %.2f", text, ratio)
+	f.actual = fmt.Sprintf("%s, median ratio %.2f", text, ratio)
 	switch {
 	case median(longer) < noWait:
 		f.verdict, f.reason = result.Fail, "the sender does not wait between attempts"
