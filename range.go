@@ -137,7 +137,7 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 		return nil, errors.Join(err, listener.Close())
 	}
 	lent := &lentEndpoint{house: r, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
-	serving, stop := context.WithCancel(r.life)
+	serving, stop := context.WithCancel(r.life) //nolint:contextcheck // an endpoint outlives the call that lends it
 	ended := make(chan error, 1)
 	lent.stop = sync.OnceValue(func() error {
 		stop()

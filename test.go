@@ -149,7 +149,7 @@ func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
 		for i := range cases {
 			one := &cases[i]
 			if c.JSON {
-				if err := json.NewEncoder(w).Encode(one); err != nil {
+				if err := json.NewEncoder(w).Encode(one); err != nil { //nolint:musttag // as above
 					return err
 				}
 				continue

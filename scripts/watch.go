@@ -31,8 +31,8 @@ type moment struct {
 	last time.Time
 	// open is true while an answer has not ended.
 	open bool
-	// enough is true when each trigger's attempts have come and ended.
-	enough bool
+	// enough is true when each trigger's attempts have come and ended, over when one has more than were expected.
+	enough, over bool
 	// gap is the longest of the newest gaps.
 	gap time.Duration
 }
@@ -54,7 +54,7 @@ func (l *lentEndpoint) watch(ctx context.Context, w waitStep) error {
 		}
 		quietAt := from.Add(l.silence)
 		switch at := time.Now(); {
-		case w.enough && now.enough:
+		case w.enough && now.enough, now.over:
 			l.silence, l.watched = 0, at.Sub(from)
 			return nil
 		case !at.Before(deadline), !now.open && !at.Before(quietAt) && (!now.last.IsZero() || l.triggered()):
@@ -135,6 +135,7 @@ func (l *lentEndpoint) look(ctx context.Context, attempts int) (moment, error) {
 			now.gap = max(now.gap, *last.gap)
 		}
 		now.enough = now.enough && len(d.attempts) >= attempts && !now.open
+		now.over = now.over || attempts > 0 && len(d.attempts) > attempts && !now.open
 	}
 	now.enough = now.enough && len(deliveries) >= l.triggers
 	connections, err := l.Connections(ctx)
