@@ -92,7 +92,7 @@ func runProfile(t *testing.T, house *provingRange, profile string, policy sender
 	}
 	run, err := scripts.Run(t.Context(), scripts.Config{
 		Scripts: []*scripts.Script{script}, Range: house, Sender: builtinSender{policy}, Schema: fixtures.Schema,
-		Jobs: 24, Scale: matrixScale, Again: 6, Missing: missingNeeds(),
+		Jobs: 16, Scale: matrixScale, Again: 6, Missing: missingNeeds(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,6 +134,11 @@ func (k *killed) judge(t *testing.T, run result.Run) {
 	for name := range unmatched {
 		t.Errorf("no check is named %s", name)
 	}
+	var lag time.Duration
+	for _, c := range run.Cases {
+		lag = max(lag, c.Lag)
+	}
+	t.Logf("the machine was up to %s late", lag)
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(wanted)), slices.Sorted(maps.Keys(found))); diff != "" {
 		t.Errorf("checks that find it (-want +got):\n%s", diff)
 		for name, text := range found {

@@ -143,7 +143,7 @@ func (c *caseRun) add(check result.Check) { c.about.Checks = append(c.about.Chec
 func (c *caseRun) broken(line int, what string, err error) {
 	c.stop = true
 	check := result.Check{Text: what, Line: line, Verdict: result.Error, Reason: err.Error()}
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		check.Verdict, check.Reason = result.Inconclusive, "the run was cancelled"
 	}
 	c.add(check)

@@ -160,19 +160,47 @@ func runAll(ctx context.Context, config *Config, all []*scenario, places []resul
 			config.Progress(c)
 		}
 	}
-	var wg sync.WaitGroup
-	next := make(chan int)
-	for range min(config.Jobs, len(all)) {
-		wg.Go(func() {
-			for i := range next {
+	todo := make([]int, len(all))
+	for i := range all {
+		todo[i] = i
+	}
+	for again := 0; len(todo) > 0 && ctx.Err() == nil; again++ {
+		// What makes a machine late is often the run itself: fewer at once the next time.
+		todo = runSome(ctx, todo, max(1, config.Jobs>>again), func(i int) bool {
+			if again == 0 {
 				begun := places[i]
 				begun.State, begun.Started = "running", time.Now().UTC()
 				tell(i, begun)
-				tell(i, runUntilSure(ctx, config, all[i], &birds))
+			}
+			c, lagged := runCase(ctx, config, all[i], &birds)
+			if lagged && again < config.Again {
+				return false
+			}
+			tell(i, c)
+			return true
+		})
+	}
+}
+
+// runSome runs cases, so many at once, and returns those that are to run again.
+func runSome(ctx context.Context, todo []int, jobs int, one func(i int) (sure bool)) []int {
+	var mu sync.Mutex
+	var unsure []int
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(jobs, len(todo)) {
+		wg.Go(func() {
+			for i := range next {
+				if one(i) {
+					continue
+				}
+				mu.Lock()
+				unsure = append(unsure, i)
+				mu.Unlock()
 			}
 		})
 	}
-	for i := range all {
+	for _, i := range todo {
 		select {
 		case next <- i:
 			continue
@@ -182,16 +210,8 @@ func runAll(ctx context.Context, config *Config, all []*scenario, places []resul
 	}
 	close(next)
 	wg.Wait()
-}
-
-// runUntilSure runs a case, and again while only the machine's lateness keeps it from a verdict.
-func runUntilSure(ctx context.Context, config *Config, sc *scenario, birds *canary) result.Case {
-	for again := 0; ; again++ {
-		c, lagged := runCase(ctx, config, sc, birds)
-		if !lagged || again >= config.Again || ctx.Err() != nil {
-			return c
-		}
-	}
+	slices.Sort(unsure)
+	return unsure
 }
 
 // Verdict is that of a run: the worst of its cases', but those that are known to fail count as warnings. A run in which

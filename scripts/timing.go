@@ -14,6 +14,9 @@ const (
 	grown = 1.25
 	// noWait is what a gap takes that nobody meant as a wait.
 	noWait = 20 * time.Millisecond
+	// chained is how many times in a row the machine can be late between two moments that a check compares: the sender's
+	// timer, the sender itself, the connection's reader, the one who notes the time.
+	chained = 3
 	// lagShare is how much of the shorter gap the machine's own lateness may be, so that ratios mean something.
 	lagShare = 0.2
 )
@@ -155,7 +158,7 @@ func (g gapCheck) judge(e *evidence) finding {
 	for _, gap := range gaps {
 		short := gap < least
 		long := longest > 0 && gap > longest
-		if short && gap+e.lag < least || long && gap-e.lag > longest {
+		if short && gap+chained*e.lag < least || long && gap-chained*e.lag > longest {
 			f.verdict, f.lagged, f.reason = result.Fail, false, ""
 			return f
 		}
@@ -234,7 +237,7 @@ func (h hangup) judge(e *evidence) finding {
 		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, more than the check tolerates"
 	case fits(middle):
 		f.verdict = result.Pass
-	case middle > high && fits(middle-lag):
+	case middle > high && middle-chained*lag <= high, middle < low && middle+chained*lag >= low:
 		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, which may explain it"
 	default:
 		f.verdict = result.Fail
@@ -282,7 +285,7 @@ func (c answered) judge(e *evidence) finding {
 			return f
 		case o.HungUp == nil:
 			f.actual = "answered after " + short(*o.Done)
-		case c.limit > 0 && *o.HungUp+e.lag >= scaled(c.limit, e.scale) && *o.HungUp > a.Plan.After-e.lag:
+		case c.limit > 0 && *o.HungUp+chained*e.lag >= scaled(c.limit, e.scale):
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.actual = "hung up after " + short(*o.HungUp)
 			f.reason = "the answer left so late that the sender's time was over"

@@ -1,0 +1,184 @@
+package scripts_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+// TestNeeds: what is missing is not measured or does not apply; it never passes.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	script := "profile p\nset key ''\ncase A t level=must\nneeds direct\nskip why\ncase B t level=must\nneeds custom-headers\nskip why\n" +
+		"case C t level=must\nneeds var:key\nskip why\ncase D t level=must\nendpoint main refuse\ntrigger main\nwait main\nexpect main connections <= 3\n"
+	missing := map[string]string{"direct": "a proxy is between", "custom-headers": "it cannot", "connection-faults": "no listener"}
+	run := play(t, script, &played{}, func(c *scripts.Config) { c.Missing = missing })
+	var got []string
+	for _, c := range run.Cases {
+		got = append(got, string(c.Verdict)+" "+c.Checks[0].Reason)
+	}
+	want := []string{
+		"inconclusive a proxy is between", "skip it cannot", "skip nothing is known of key; give it with --set key=VALUE", "inconclusive no listener",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	run = play(t, script, &played{}, func(c *scripts.Config) { c.Missing, c.Case = missing, "C" })
+	if run.Verdict != result.Inconclusive {
+		t.Errorf("a run in which all was skipped: %s", run.Verdict)
+	}
+	run = play(t, script, &played{}, func(c *scripts.Config) { c.Case, c.Vars = "C", map[string]string{"key": "k"} })
+	if got := run.Cases[0].Checks[0].Text; got != "skip" {
+		t.Errorf("a variable that was given: %s", got)
+	}
+}
+
+// TestSilence: no delivery is inconclusive, with what is known of the cause.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	run := play(t, head+"expect main attempts <= 3\nexpect main secret\n", &played{fails: errPlayed}, nil)
+	c := run.Cases[0]
+	if run.Verdict != result.Inconclusive || !strings.Contains(c.Checks[0].Reason, errPlayed.Error()) || c.Checks[1].Verdict != result.Inconclusive {
+		t.Errorf("verdict %s: %+v", run.Verdict, c.Checks)
+	}
+	if took := c.Ended.Sub(c.Started); took != 3*time.Second {
+		t.Errorf("waited %s for a sender that had ended, want its quiet time", took)
+	}
+}
+
+// TestWait: when a wait ends.
+func TestWait(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		wait  string
+		tries []try
+		want  time.Duration
+	}{
+		"quiet":                       {"quiet=3s", []try{{}, {gap: second}}, 4 * second},
+		"three times the last gap":    {"quiet=3s", []try{{}, {gap: 2 * second}}, 8 * second},
+		"enough":                      {"attempts=2", []try{{}, {gap: second}, {gap: 5 * second}}, second},
+		"enough and quiet":            {"attempts=2 quiet=4s", []try{{}, {gap: second}}, 5 * second},
+		"fewer than expected":         {"attempts=3 quiet=3s", []try{{}}, 3 * second},
+		"more than expected":          {"attempts=1 quiet=30s", []try{{}, {gap: second}}, second},
+		"an open answer is no quiet":  {"quiet=3s", []try{{lasts: 20 * second}}, 23 * second},
+		"timeout":                     {"quiet=30s timeout=5s", []try{{}, {gap: second}}, 5 * second},
+		"a sender that is still busy": {"quiet=3s timeout=50s", []try{{gap: 20 * second}}, 23 * second},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main " + tt.wait + "\nexpect main secret\n"
+			c := play(t, script, &played{tries: tt.tries}, nil).Cases[0]
+			if got := c.Ended.Sub(c.Started); got != tt.want {
+				t.Errorf("ended after %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestWatchedTooShort: a count needs its quiet time.
+func TestWatchedTooShort(t *testing.T) {
+	t.Parallel()
+	script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main quiet=30s timeout=5s\nexpect main attempts <= 2\nexpect main attempts >= 2\n"
+	c := play(t, script, &played{tries: []try{{}, {gap: second}}}, nil).Cases[0]
+	if diff := cmp.Diff([]string{"attempts inconclusive", "attempts pass"}, verdicts(c)); diff != "" {
+		t.Errorf("checks (-want +got):\n%s", diff)
+	}
+}
+
+// TestCancel: what had not ended is not measured, and nothing is left behind.
+func TestCancel(t *testing.T) {
+	t.Parallel()
+	parsed, err := scripts.Parse("f", []byte(head+"expect main attempts == 1\ncase B t level=must\nskip why\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := &played{tries: []try{{lasts: time.Hour}}, open: map[string]*playedEndpoint{}}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		config := scripts.Config{Scripts: []*scripts.Script{parsed}, Jobs: 1}
+		p.config(&config)
+		run, err := scripts.Run(ctx, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run.Verdict != result.Inconclusive || run.Cases[0].Verdict != result.Inconclusive || run.Cases[1].State != "waiting" {
+			t.Errorf("run %s: %+v", run.Verdict, run.Cases)
+		}
+		if p.left != 0 {
+			t.Errorf("%d endpoints were not given back", p.left)
+		}
+	})
+}
+
+// TestProgress is told of each case as it begins and as it ends.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	var told []string
+	play(t, head+"expect main secret\ncase B t level=must\nskip why\n", &played{tries: []try{{}}}, func(c *scripts.Config) {
+		c.Jobs = 1
+		c.Progress = func(c result.Case) { told = append(told, c.ID+" "+c.State) }
+	})
+	if diff := cmp.Diff([]string{"A running", "A ended", "B running", "B ended"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	parsed, err := scripts.Parse("f", []byte(head+"expect main schema nothing\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &played{}
+	for name, config := range map[string]scripts.Config{
+		"no sender":      {Scripts: []*scripts.Script{parsed}, Range: p},
+		"no such case":   {Scripts: []*scripts.Script{parsed}, Range: p, Sender: p, Case: "X*"},
+		"bad pattern":    {Scripts: []*scripts.Script{parsed}, Range: p, Sender: p, Case: "["},
+		"no such schema": {Scripts: []*scripts.Script{parsed}, Range: p, Sender: p},
+	} {
+		if _, err := scripts.Run(t.Context(), config); err == nil || errors.Is(err, webhook.ErrUnavailable) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestKnown(t *testing.T) {
+	t.Parallel()
+	script := head + "expect main attempts == 2\nexpect main method GET\ncase B t level=must\nendpoint main 200\ntrigger main\nwait main\nexpect main method POST\n"
+	tests := []struct {
+		name    string
+		known   scripts.Known
+		stale   []string
+		verdict result.Verdict
+	}{
+		{"none", nil, nil, result.Fail},
+		{"the case", scripts.Known{"A": ""}, nil, result.Warning},
+		{"one check of two", scripts.Known{"A:attempts": ""}, nil, result.Fail},
+		{"both checks", scripts.Known{"A:attempts": "", "A:expect main method GET": "since v2"}, nil, result.Warning},
+		{"one that passes", scripts.Known{"A": "", "B:method": ""}, []string{"B:method"}, result.Warning},
+		{"no such case", scripts.Known{"A": "", "C": ""}, []string{"C"}, result.Warning},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			run := play(t, script, &played{tries: []try{{}}}, func(c *scripts.Config) { c.Jobs = 1 })
+			if diff := cmp.Diff(tt.stale, tt.known.Apply(&run)); diff != "" {
+				t.Errorf("stale (-want +got):\n%s", diff)
+			}
+			if run.Verdict != tt.verdict {
+				t.Errorf("verdict %s, want %s", run.Verdict, tt.verdict)
+			}
+		})
+	}
+}
