@@ -13,20 +13,20 @@ export class Detail {
   gone = $state(false);
 
   readonly seq: number;
-  #endpoint: string;
+  readonly endpoint: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stop: () => void;
   #stopped = false;
 
   constructor(endpoint: string, seq: number, feed: Feed) {
     this.seq = seq;
-    this.#endpoint = endpoint;
+    this.endpoint = endpoint;
     this.capture = feed.find(seq) ?? null;
     this.#stop = feed.subscribe((facts) => this.#hear(facts));
   }
 
   get route(): string {
-    return path('endpoints', this.#endpoint, 'captures', this.seq);
+    return path('endpoints', this.endpoint, 'captures', this.seq);
   }
 
   stop(): void {
@@ -51,7 +51,7 @@ export class Detail {
 
   async #loadDelivery(id: string): Promise<void> {
     if (!id) return;
-    const delivery = await api.json<Delivery>(path('endpoints', this.#endpoint, 'deliveries', id));
+    const delivery = await api.json<Delivery>(path('endpoints', this.endpoint, 'deliveries', id));
     if (!this.#stopped) this.delivery = delivery;
   }
 

@@ -1,7 +1,7 @@
 // The captures of one endpoint as the list shows them: loaded page by page, kept up to date by facts.
 import type { Api, Capture, CaptureList, Class, Fact } from './api';
 import { path } from './api';
-import { applyChanges, deletes, find, indexOf, merge } from './rows';
+import { applyChanges, attemptsOf, deletes, find, indexOf, merge } from './rows';
 
 export interface FeedFilter {
   class: Class | '';
@@ -24,6 +24,8 @@ export class Feed {
   heldAt = $state<number | null>(null);
 
   shown = $derived(this.heldAt === null ? this.rows.length : indexOf(this.rows, this.heldAt + 1));
+  /** Of deliveries with more than one attempt, how many are known. */
+  attempts = $derived(attemptsOf(this.rows));
   waiting = $derived(this.rows.length - this.shown);
 
   #api: Api;

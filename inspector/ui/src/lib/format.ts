@@ -54,6 +54,18 @@ export function dateTime(iso: string): string {
   return `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${clock(iso)}`;
 }
 
+/** Local date. */
+export function date(iso: string): string {
+  return dateTime(iso).slice(0, 10);
+}
+
+/** A span of time; the date stands once where it is the same. */
+export function between(start: string, end: string): string {
+  const ms = new Date(end).getTime() - new Date(start).getTime();
+  if (Number.isNaN(ms)) return `${start} – ${end}`;
+  return `${dateTime(start)} – ${date(start) === date(end) ? clock(end) : dateTime(end)} (${duration(ms)})`;
+}
+
 /** "just now", "3 min ago", "in 58 min" */
 export function relative(iso: string, now: number): string {
   const s = Math.round((new Date(iso).getTime() - now) / 1000);
@@ -89,6 +101,17 @@ const reasons: Record<string, string> = {
 
 export function reason(code: string): string {
   return reasons[code] ?? code.replaceAll('_', ' ');
+}
+
+const kinds: Record<string, string> = { json: 'JSON', text: 'text', form: 'form', multipart: 'multipart', binary: 'binary' };
+
+/** What a capture is about, in one line. Of a body that did not come whole it says so, and how much there is. */
+export function title(c: Pick<Capture, 'payload' | 'reason' | 'method' | 'path' | 'body_size' | 'content_length'>): string {
+  const short = { body_too_large: 'Too large', body_cut: 'Cut off', body_slow: 'Too slow' }[c.reason];
+  if (!short) return c.payload.title || `${c.method} ${c.path}`;
+  const kind = kinds[c.payload.kind] ?? '';
+  const whole = c.content_length !== null && c.content_length > c.body_size ? ` of ${bytes(c.content_length)}` : '';
+  return `${short} · ${kind ? kind + ', ' : ''}${c.body_size > 0 ? `the first ${bytes(c.body_size)}${whole}` : 'no body'} kept`;
 }
 
 export type Tone = 'ok' | 'warn' | 'bad' | 'idle';

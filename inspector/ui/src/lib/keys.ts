@@ -7,6 +7,7 @@ export const keys: [keys: string[], does: string][] = [
   [['/'], 'search'],
   [['f'], 'follow new captures, or stop'],
   [['c'], 'copy the hook URL'],
+  [['p'], 'change what it answers'],
   [['g', 's'], 'settings of the endpoint'],
   [['g', 'l'], 'list of captures'],
   [['?'], 'this help'],

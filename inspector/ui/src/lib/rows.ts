@@ -48,6 +48,15 @@ export function applyChanges(rows: Capture[], facts: readonly Fact[]): void {
   }
 }
 
+/** The number of attempts of each delivery that has more than one. */
+export function attemptsOf(rows: readonly Capture[]): Map<string, number> {
+  const known = new Map<string, number>();
+  for (const row of rows) {
+    if (row.delivery && row.attempt > 1 && row.attempt > (known.get(row.delivery) ?? 0)) known.set(row.delivery, row.attempt);
+  }
+  return known;
+}
+
 /** Whether a deletion takes a capture away. */
 export function deletes(fact: Fact & { fact: 'deletion' }, capture: Pick<Capture, 'seq' | 'class'>): boolean {
   const d = fact.deletion;

@@ -19,6 +19,8 @@ export class Workspace {
   settings = $state.raw<Endpoint | null>(null);
   missing = $state(false);
   error = $state('');
+  /** Captures kept, by class; kept up to date while somebody looks at them. */
+  counts = $state.raw<Endpoint['counts'] | null>(null);
   /** The row of the list that the keyboard is on. */
   cursor = $state<number | null>(null);
 
@@ -72,6 +74,7 @@ export class Workspace {
   /** Takes settings as the server answered them. */
   take(settings: Endpoint): void {
     this.settings = settings;
+    this.counts = settings.counts;
     this.#exact = null;
     this.#shown = '';
   }
@@ -79,6 +82,17 @@ export class Workspace {
   /** Sends changed settings; throws what the server refuses. */
   async change(changes: Partial<Endpoint>): Promise<void> {
     this.take(await api.json<Endpoint>(path('endpoints', this.name), { method: 'PATCH', json: changes }));
+  }
+
+  /** Asks again what is kept, and takes the settings where somebody else has changed them. */
+  async refresh(): Promise<void> {
+    try {
+      const now = await api.json<Endpoint>(path('endpoints', this.name));
+      if (this.settings && now.updated_at !== this.settings.updated_at) this.take(now);
+      this.counts = now.counts;
+    } catch {
+      // The connection's own state says so already.
+    }
   }
 
   /** The settings with their secrets shown, asked for only when somebody wants to see or copy them. */
