@@ -64,3 +64,10 @@ test('tabs are tied to their panel and go round by arrow keys', async () => {
   b?.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }));
   await vi.waitFor(() => expect(a?.getAttribute('aria-selected')).toBe('true'));
 });
+
+test('each attempt of a retried delivery says which it is', () => {
+  const { container, rerender } = render(Row, { capture: capture(7), place: 0, total: 1, selected: false, open: () => {} });
+  expect(container.textContent).not.toContain('attempt');
+  void rerender({ attempts: 3 });
+  return Promise.resolve().then(() => expect(container.textContent).toContain('attempt 1/3'));
+});

@@ -141,3 +141,13 @@ test('100 000 rows take an arrival in a few milliseconds', async () => {
   expect(feed.shown).toBe(100_020);
   expect((performance.now() - start) / 20).toBeLessThan(50);
 });
+
+test('the first attempt of a delivery knows how many there are', async () => {
+  const { feed } = await loaded(1);
+  push(feed, arrival(3, { delivery: 'd', attempt: 1 }));
+  expect(feed.attempts.get('d')).toBeUndefined();
+  push(feed, arrival(5, { delivery: 'd', attempt: 2 }), arrival(7, { delivery: 'd', attempt: 3 }), arrival(9, { delivery: 'e' }));
+  expect(feed.attempts).toEqual(new Map([['d', 3]]));
+  push(feed, deletion(11, { captures: [7] }));
+  expect(feed.attempts.get('d')).toBe(2);
+});

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Capture } from '../src/lib/api';
-import { answer, bytes, duration, gap, relative } from '../src/lib/format';
-import { outcome } from './made';
+import { answer, between, bytes, dateTime, duration, gap, relative, title } from '../src/lib/format';
+import { capture, outcome } from './made';
 
 test.each([
   [0.8, '0.8 ms'],
@@ -54,4 +54,22 @@ describe('answer', () => {
     ['waiting', { plan: { ...plan, after_ms: 6000 }, outcome: null }, 'waiting, 200 after 6.00 s …', 'idle'],
     ['hanging', { plan: { ...plan, fault: 'hang' }, outcome: null }, 'hang …', 'idle'],
   ])('%s', (_name, capture, text, tone) => expect(said(capture)).toEqual({ text, tone }));
+});
+
+test('a span of time has its date once, unless it goes past midnight', () => {
+  const at = (h: number, day = 22) => new Date(2026, 10, day, h).toISOString();
+  expect(between(at(7), at(8))).toBe('2026-11-22 07:00:00.000 – 08:00:00.000 (1 h 00 m)');
+  expect(between(at(23), at(1, 23))).toBe(`${dateTime(at(23))} – ${dateTime(at(1, 23))} (2 h 00 m)`);
+  expect(between('soon', at(1))).toBe(`soon – ${at(1)}`);
+});
+
+test('the title of a body that did not come whole says so', () => {
+  const json = { kind: 'json', variant: '', title: 'json, 10.5 MB', snippet: '', problems: [] } as Capture['payload'];
+  const of = (over: Partial<Capture>) => title(capture(1, { payload: json, ...over }));
+  expect(of({ reason: 'body_too_large', body_size: 10_485_760, content_length: 11_000_000 })).toBe('Too large · JSON, the first 10.5 MB of 11.0 MB kept');
+  expect(of({ reason: 'body_too_large', body_size: 10_485_760, content_length: null })).toBe('Too large · JSON, the first 10.5 MB kept');
+  expect(of({ reason: 'body_cut', body_size: 24, content_length: 4096 })).toBe('Cut off · JSON, the first 24 B of 4.1 kB kept');
+  expect(of({ reason: 'body_slow', body_size: 0, content_length: 4096 })).toBe('Too slow · JSON, no body kept');
+  expect(of({ reason: 'secret_wrong' })).toBe('json, 10.5 MB');
+  expect(title(capture(1, { payload: { ...json, title: '' } }))).toBe('POST /hooks/a');
 });

@@ -78,11 +78,11 @@ function place(url: string): { host: string; port: string; secure: boolean } {
   }
 }
 
-/** All objects of a capture in a few words: "2 resolved, 1 denied". */
-export function summary(objects: readonly Pick<Resolved, 'state'>[]): string {
+/** Objects in a few words: "2 resolved, 1 denied"; brief leaves out how many there are where all have one state. */
+export function summary(objects: readonly Pick<Resolved, 'state'>[], brief = false): string {
   const counts = new Map<string, number>();
   for (const o of objects) counts.set(o.state, (counts.get(o.state) ?? 0) + 1);
-  if (counts.size === 1) {
+  if (counts.size === 1 && !brief) {
     const [state] = [...counts.keys()];
     return `${plural(objects.length, 'object')}, ${objects.length > 1 ? 'all ' : ''}${(state ?? '').replaceAll('_', ' ')}`;
   }
