@@ -32,7 +32,7 @@ func testAccessibility(r *rig) {
 		t.Skipf("axe-core is not installed, so nothing is checked: %v", err)
 	}
 	s := r.serve()
-	p := r.open(s)
+	p := r.tab(s.ready.Inspector)
 	looks := func(where string, screen func()) {
 		t.Helper()
 		for _, scheme := range []string{"light", "dark"} {
@@ -49,10 +49,15 @@ func testAccessibility(r *rig) {
 			}
 		}
 	}
+	p.navigate("/")
+	looks("token", func() { p.sees("This inspector needs its token") })
+	p.navigate("/#token=" + s.ready.Token)
+	eval[bool](p, `() => { location.reload(); return true; }`)
 	looks("first screen", func() { p.sees("Waiting for the first webhook") })
 	s.post(http.StatusUnauthorized, s.ready.Receiver+"/hooks/default?secret=wrong", "application/json", `{}`)
 	s.post(http.StatusOK, s.hook(""), "text/plain", fresh(t, "agent-server-python-create-run"))
 	s.post(http.StatusOK, s.hook(""), "application/json", fresh(t, "langsmith-rule-feedback-run"))
+	s.post(http.StatusOK, s.hook(""), "application/json", blockedRule(t))
 	kept := s.captures()
 	looks("list", func() { p.shows(kept) })
 	for _, c := range kept {
@@ -60,12 +65,27 @@ func testAccessibility(r *rig) {
 			p.navigate(fmt.Sprintf("/e/default/%d", c.Seq))
 			p.press("tab", part+"…")
 			looks("list and "+part, func() {
-				p.until("the part is shown", `() => document.querySelector('article [role=tabpanel]')?.innerText.includes('Loading') === false`)
+				p.until("the part is shown whole", `() => {
+					document.querySelectorAll('article tbody button[aria-expanded=false]').forEach((b) => b.click());
+					return document.querySelector('article [role=tabpanel]')?.innerText.includes('Loading') === false;
+				}`)
 			})
 		}
 	}
+	p.navigate("/e/default")
+	p.shows(kept)
+	p.keys("p")
+	looks("the plan", func() { p.sees("Change the answers") })
+	p.navigate("/e/default")
+	p.shows(kept)
+	p.press("button", "Connect a sender")
+	looks("ways to send", func() { p.sees("PowerShell") })
 	p.navigate("/e/default/settings")
 	looks("settings", func() { p.sees("Settings of default") })
+	p.navigate("/e/nowhere")
+	looks("missing endpoint", func() { p.sees("There is no endpoint") })
+	p.navigate("/e/default/settings")
+	p.sees("Settings of default")
 	p.keys("?")
 	looks("help", func() { p.sees("next capture") })
 

@@ -2,18 +2,21 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
 	"image/png"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,33 +31,102 @@ import (
 )
 
 // maxScreenshot bounds the size of a picture in the repository.
-const maxScreenshot = 300_000
+const maxScreenshot = 200_000
 
-// TestScreenshots writes the README's pictures of the page, when HOOKRANGE_SCREENSHOTS=1 asks for them.
+// TestScreenshots writes the README's pictures of the page, when HOOKRANGE_SCREENSHOTS=1 asks for them. Where
+// that names a folder, every screen is written there, in both themes and four widths, for somebody to look at.
 func TestScreenshots(t *testing.T) {
-	if os.Getenv("HOOKRANGE_SCREENSHOTS") != "1" {
-		t.Skip("set HOOKRANGE_SCREENSHOTS=1 to make the screenshots anew")
+	to := os.Getenv("HOOKRANGE_SCREENSHOTS")
+	if to == "" {
+		t.Skip("set HOOKRANGE_SCREENSHOTS=1 to make the README's screenshots anew, or to a folder for every screen")
 	}
 	r := newRig(t)
 	s := r.serve("--public-url", "https://hooks.example.com")
+	if to != "1" {
+		waiting(r.open(s), to)
+	}
 	seq := stage(t, s)
 	p := r.open(s)
 	p.navigate("/e/langsmith")
 	p.until("the page is live", isLive)
+	if to != "1" {
+		screens(p, s, seq, to)
+		return
+	}
+	folder := filepath.Join("inspector", "ui", "screenshots")
 	for _, scheme := range []string{"light", "dark"} {
 		p.colours(scheme)
 		p.size(1440, 900)
 		p.opens(seq)
 		detailReady(p)
-		save(t, "wide-"+scheme, shot(p))
+		save(t, folder, "wide-"+scheme, shot(p))
 
 		p.size(390, 844)
 		detailReady(p)
 		detail := shot(p)
 		p.press("button", "Back to the list")
 		p.until("the list is shown", `() => document.querySelector('article') === null && document.querySelector('[role=option]') !== null`)
-		save(t, "narrow-"+scheme, beside(shot(p), detail))
+		save(t, folder, "narrow-"+scheme, beside(shot(p), detail))
 	}
+}
+
+// each makes a picture of what the tab shows in both themes and four widths.
+func each(p *tab, folder, name string) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		p.colours(scheme)
+		for _, width := range []int64{1280, 768, 390, 320} {
+			p.size(width, 900)
+			save(p.t, folder, fmt.Sprintf("%s-%d-%s", name, width, scheme), shot(p))
+		}
+	}
+}
+
+func waiting(p *tab, folder string) {
+	p.t.Helper()
+	p.sees("Waiting for the first webhook")
+	each(p, folder, "waiting")
+}
+
+// screens makes pictures of every screen but the first.
+func screens(p *tab, s *server, seq int64, folder string) {
+	p.t.Helper()
+	each(p, folder, "list")
+	p.opens(seq)
+	detailReady(p)
+	each(p, folder, "rule")
+	p.press("tab", "Answer")
+	each(p, folder, "answer")
+	p.press("tab", "Request")
+	each(p, folder, "request")
+	for _, view := range []string{"Raw", "Hex"} {
+		p.press("tab", view)
+		p.until("the bytes are shown", `() => !document.querySelector('#request-panel').innerText.includes('Loading')`)
+		each(p, folder, "request-"+strings.ToLower(view))
+	}
+	p.press("tab", "Payload")
+	p.until("an Agent Server's run", `() => {
+		[...document.querySelectorAll('[role=option]')].find((e) => e.innerText.includes('run success'))?.click();
+		return document.querySelector('article h1')?.innerText.includes('run success') &&
+			!document.querySelector('article .panel').innerText.includes('Loading');
+	}`)
+	each(p, folder, "agent")
+	p.navigate("/e/langsmith/settings")
+	p.sees("Settings of langsmith")
+	each(p, folder, "settings")
+	p.navigate("/e/langsmith")
+	p.press("button", "Connect a sender")
+	p.sees("PowerShell")
+	each(p, folder, "send")
+	p.navigate("/e/langsmith")
+	p.until("the plan is in sight", `() => { document.querySelector('[aria-controls=plan-form]')?.click(); return document.querySelector('#plan-form') !== null; }`)
+	each(p, folder, "plan")
+	p.navigate("/e/langsmith")
+	p.until("the page is live", isLive)
+	s.kill()
+	p.until("the loss is told", `() => document.querySelector('[data-state=waiting]') !== null`)
+	each(p, folder, "lost")
+	s.restart()
 }
 
 func detailReady(p *tab) {
@@ -64,7 +136,7 @@ func detailReady(p *tab) {
 		if (row?.getAttribute('aria-expanded') === 'false') row.click();
 		const text = document.querySelector('article')?.innerText ?? '';
 		document.querySelector('article .panel')?.scrollTo(0, 0);
-		return text.includes('attempt 3') && text.includes('presigned URL?') && !text.includes('Loading');
+		return document.querySelectorAll('article nav a').length === 3 && text.includes('presigned URL?') && !text.includes('Loading');
 	}`)
 }
 
@@ -203,17 +275,47 @@ func beside(left, right image.Image) image.Image {
 	return both
 }
 
-func save(t *testing.T, name string, picture image.Image) {
+// paletted returns a picture in its 256 most frequent colours, each other pixel in the nearest of them: of a page
+// that is hardly to be seen, and a third of the size.
+func paletted(picture image.Image) *image.Paletted {
+	bounds := picture.Bounds()
+	counts := map[color.RGBA]int{}
+	at := func(x, y int) color.RGBA { return color.RGBAModel.Convert(picture.At(x, y)).(color.RGBA) } //nolint:forcetypeassert // as the model says
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			counts[at(x, y)]++
+		}
+	}
+	frequent := slices.SortedFunc(maps.Keys(counts), func(a, b color.RGBA) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B))
+	})
+	palette := make(color.Palette, 0, 256)
+	for _, c := range frequent[:min(len(frequent), 256)] {
+		palette = append(palette, c)
+	}
+	places := map[color.RGBA]uint8{}
+	for c := range counts {
+		places[c] = uint8(palette.Index(c)) //nolint:gosec // of at most 256
+	}
+	out := image.NewPaletted(bounds, palette)
+	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
+		for x := bounds.Min.X; x < bounds.Max.X; x++ {
+			out.SetColorIndex(x, y, places[at(x, y)])
+		}
+	}
+	return out
+}
+
+func save(t *testing.T, folder, name string, picture image.Image) {
 	t.Helper()
 	var out bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := encoder.Encode(&out, picture); err != nil {
+	if err := encoder.Encode(&out, paletted(picture)); err != nil {
 		t.Fatal(err)
 	}
 	if out.Len() > maxScreenshot {
 		t.Errorf("%s has %d bytes, more than %d", name, out.Len(), maxScreenshot)
 	}
-	folder := filepath.Join("inspector", "ui", "screenshots")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}

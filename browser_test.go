@@ -41,6 +41,12 @@ func TestBrowser(t *testing.T) {
 		"the plan is changed while running":  testPlanChange,
 		"the secret is rotated":              testSecretRotation,
 		"keys":                               testKeys,
+		"the plan is changed from the list":  testPlanMenu,
+		"what is blocked says what to do":    testBlockedObjects,
+		"a flood while scrolling":            testFlood,
+		"killed and started again":           testKilled,
+		"bodies of 10 MiB":                   testLargeBodies,
+		"an endpoint deleted while open":     testDeletedEndpoint,
 		"no accessibility violations":        testAccessibility,
 		"a wrong token is refused, in words": testWrongToken,
 	} {
@@ -222,6 +228,16 @@ func (s *server) stop() {
 		_ = s.cmd.Process.Kill()
 		<-s.exited
 	}
+	s.exited = nil
+}
+
+// kill ends the program with no chance to tidy up.
+func (s *server) kill() {
+	s.t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		s.t.Fatalf("kill the program: %v", err)
+	}
+	<-s.exited
 	s.exited = nil
 }
 

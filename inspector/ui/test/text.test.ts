@@ -4,7 +4,7 @@ import { formPairs, multipartParts } from '../src/lib/forms';
 import { hexLines } from '../src/lib/hex';
 import { childPath, parseJson, stringify } from '../src/lib/json';
 import { messagesOf } from '../src/lib/messages';
-import { segments, visible } from '../src/lib/visible';
+import { cut, segments, visible } from '../src/lib/visible';
 
 describe('visible', () => {
   test.each([
@@ -88,4 +88,11 @@ test('feedback with fields missing', () => {
     { key: 'b', n: '0', avg: '–', values: 'X 1, Y 2' },
     { key: 'c', n: '–', avg: '–', values: '' },
   ]);
+});
+
+test('a text is never cut within a character', () => {
+  expect(cut('ab😀c', 3)).toBe('ab😀');
+  expect(cut('ab😀c', 4)).toBe('ab😀');
+  expect(cut('abc', 3)).toBe('abc');
+  expect(cut('abcd', 3)).toBe('abc');
 });

@@ -108,6 +108,7 @@ const kinds: Record<string, string> = { json: 'JSON', text: 'text', form: 'form'
 /** What a capture is about, in one line. Of a body that did not come whole it says so, and how much there is. */
 export function title(c: Pick<Capture, 'payload' | 'reason' | 'method' | 'path' | 'body_size' | 'content_length'>): string {
   const short = { body_too_large: 'Too large', body_cut: 'Cut off', body_slow: 'Too slow' }[c.reason];
+  if (c.reason === 'head_too_large' && c.payload.kind === 'empty') return 'Head too large';
   if (!short) return c.payload.title || `${c.method} ${c.path}`;
   const kind = kinds[c.payload.kind] ?? '';
   const whole = c.content_length !== null && c.content_length > c.body_size ? ` of ${bytes(c.content_length)}` : '';

@@ -59,3 +59,10 @@ export function segments(text: string, lines = false): Segment[] {
   if (from < text.length) out.push({ text: text.slice(from) });
   return out;
 }
+
+/** The beginning of a text, never with half a character at its end. */
+export function cut(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? length + 1 : length);
+}
