@@ -37,6 +37,7 @@ func testPlanMenu(r *rig) {
 		p.shows(want)
 		p.until("each attempt says which it is", `() => [3, 2, 1].every((n, i) =>
 			[...document.querySelectorAll('[role=option]')][i].innerText.includes('attempt ' + n + '/3'))`)
+		p.until("the plan that holds is in sight", `() => document.querySelector('[aria-controls=plan-form]').innerText.includes('503x2 200')`)
 	}
 
 	// The settings count what is there now, and follow.

@@ -275,8 +275,8 @@ func beside(left, right image.Image) image.Image {
 	return both
 }
 
-// paletted returns a picture in its 256 most frequent colours, each other pixel in the nearest of them: of a page
-// that is hardly to be seen, and a third of the size.
+// paletted returns a picture in 256 colours, which of a page is hardly to be seen, and a third of the size. They
+// are the most frequent ones that differ: of those that look alike, the first stands for all.
 func paletted(picture image.Image) *image.Paletted {
 	bounds := picture.Bounds()
 	counts := map[color.RGBA]int{}
@@ -290,8 +290,13 @@ func paletted(picture image.Image) *image.Paletted {
 		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B))
 	})
 	palette := make(color.Palette, 0, 256)
-	for _, c := range frequent[:min(len(frequent), 256)] {
-		palette = append(palette, c)
+	taken := map[color.RGBA]bool{}
+	for _, c := range frequent {
+		alike := color.RGBA{c.R >> 4, c.G >> 4, c.B >> 4, 0}
+		if len(palette) < 256 && (!taken[alike] || counts[c] > 2000) {
+			taken[alike] = true
+			palette = append(palette, c)
+		}
 	}
 	places := map[color.RGBA]uint8{}
 	for c := range counts {

@@ -1,5 +1,6 @@
 import { cleanup, render, screen } from '@testing-library/svelte';
 import { afterEach, expect, test, vi } from 'vitest';
+import HeadersTable from '../src/components/HeadersTable.svelte';
 import JsonTree from '../src/components/JsonTree.svelte';
 import ObjectBadge from '../src/components/ObjectBadge.svelte';
 import Row from '../src/components/Row.svelte';
@@ -70,4 +71,13 @@ test('each attempt of a retried delivery says which it is', () => {
   expect(container.textContent).not.toContain('attempt');
   void rerender({ attempts: 3 });
   return Promise.resolve().then(() => expect(container.textContent).toContain('attempt 1/3'));
+});
+
+test('a header as long as a head is shown in part, and copied whole', async () => {
+  const value = 'v'.repeat(60_000);
+  const { container } = render(HeadersTable, { caption: 'Headers', pairs: [['X-' + 'Name'.repeat(5000), value], ['<b>', hostile]] });
+  expect(container.textContent.length).toBeLessThan(5000);
+  expect(container.querySelector('b')).toBeNull();
+  screen.getByRole('button', { name: '… 59 000 more characters' }).click();
+  await vi.waitFor(() => expect(container.textContent).toContain(value));
 });

@@ -68,6 +68,7 @@ test('the title of a body that did not come whole says so', () => {
   const of = (over: Partial<Capture>) => title(capture(1, { payload: json, ...over }));
   expect(of({ reason: 'body_too_large', body_size: 10_485_760, content_length: 11_000_000 })).toBe('Too large · JSON, the first 10.5 MB of 11.0 MB kept');
   expect(of({ reason: 'body_too_large', body_size: 10_485_760, content_length: null })).toBe('Too large · JSON, the first 10.5 MB kept');
+  expect(of({ reason: 'body_too_large', body_size: 10_485_760, content_length: 10_485_770 })).toBe('Too large · JSON, the first 10.5 MB kept');
   expect(of({ reason: 'body_cut', body_size: 24, content_length: 4096 })).toBe('Cut off · JSON, the first 24 B of 4.1 kB kept');
   expect(of({ reason: 'body_slow', body_size: 0, content_length: 4096 })).toBe('Too slow · JSON, no body kept');
   expect(of({ reason: 'secret_wrong' })).toBe('json, 10.5 MB');

@@ -111,7 +111,8 @@ export function title(c: Pick<Capture, 'payload' | 'reason' | 'method' | 'path' 
   if (c.reason === 'head_too_large' && c.payload.kind === 'empty') return 'Head too large';
   if (!short) return c.payload.title || `${c.method} ${c.path}`;
   const kind = kinds[c.payload.kind] ?? '';
-  const whole = c.content_length !== null && c.content_length > c.body_size ? ` of ${bytes(c.content_length)}` : '';
+  const sent = c.content_length === null ? '' : bytes(c.content_length);
+  const whole = sent !== '' && sent !== bytes(c.body_size) ? ` of ${sent}` : '';
   return `${short} · ${kind ? kind + ', ' : ''}${c.body_size > 0 ? `the first ${bytes(c.body_size)}${whole}` : 'no body'} kept`;
 }
 

@@ -9,6 +9,9 @@ import { api, session } from './session.svelte';
 /** How long to wait for the live feed before loading without it. */
 const patience = 400;
 
+/** How old the settings on screen may be while captures arrive. */
+const refreshEvery = 2000;
+
 const classOf = (text: string | null): Class | '' =>
   text === 'accepted' || text === 'rejected' || text === 'incomplete' ? text : '';
 
@@ -30,6 +33,8 @@ export class Workspace {
 
   #exact: Promise<Endpoint> | null = null;
   #patience: ReturnType<typeof setTimeout> | undefined;
+  #refreshing: ReturnType<typeof setTimeout> | undefined;
+  #onLook = () => document.visibilityState === 'visible' && void this.refresh();
 
   constructor(name: string) {
     this.name = name;
@@ -40,6 +45,7 @@ export class Workspace {
       onFact: (fact) => {
         if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
         this.feed.push(fact);
+        if (fact.fact === 'arrival') this.#refreshSoon();
       },
       onStart: () => this.#load(),
       onResync: () => void this.feed.load(),
@@ -50,6 +56,8 @@ export class Workspace {
   start(): void {
     const search = new URLSearchParams(location.search);
     this.feed.filter = { class: classOf(search.get('class')), q: search.get('q') ?? '' };
+    addEventListener('focus', this.#onLook);
+    document.addEventListener('visibilitychange', this.#onLook);
     this.live.start();
     this.#patience = setTimeout(() => this.#load(), patience);
     void this.reload();
@@ -57,6 +65,9 @@ export class Workspace {
 
   stop(): void {
     clearTimeout(this.#patience);
+    clearTimeout(this.#refreshing);
+    removeEventListener('focus', this.#onLook);
+    document.removeEventListener('visibilitychange', this.#onLook);
     this.live.stop();
     this.feed.stop();
   }
@@ -88,7 +99,8 @@ export class Workspace {
   async refresh(): Promise<void> {
     try {
       const now = await api.json<Endpoint>(path('endpoints', this.name));
-      if (this.settings && now.updated_at !== this.settings.updated_at) this.take(now);
+      // An answer that was on its way while they were changed here is older than what is known.
+      if (this.settings && Date.parse(now.updated_at) > Date.parse(this.settings.updated_at)) this.take(now);
       this.counts = now.counts;
     } catch {
       // The connection's own state says so already.
@@ -113,6 +125,14 @@ export class Workspace {
     } catch {
       this.#shown = '';
     }
+  }
+
+  /** Somebody else may have changed the plan that is shown: no fact tells of it, so it is asked for, while traffic flows. */
+  #refreshSoon(): void {
+    this.#refreshing ??= setTimeout(() => {
+      this.#refreshing = undefined;
+      void this.refresh();
+    }, refreshEvery);
   }
 
   #load(): void {
