@@ -119,7 +119,11 @@ func screens(p *tab, s *server, seq int64, folder string) {
 	p.sees("PowerShell")
 	each(p, folder, "send")
 	p.navigate("/e/langsmith")
-	p.until("the plan is in sight", `() => { document.querySelector('[aria-controls=plan-form]')?.click(); return document.querySelector('#plan-form') !== null; }`)
+	p.until("the plan is in sight", `() => {
+		const button = document.querySelector('[aria-controls=plan-form]');
+		if (button?.ariaExpanded === 'false') button.click();
+		return document.querySelector('#plan-form') !== null;
+	}`)
 	each(p, folder, "plan")
 	p.navigate("/e/langsmith")
 	p.until("the page is live", isLive)
@@ -300,7 +304,7 @@ func paletted(picture image.Image) *image.Paletted {
 	}
 	places := map[color.RGBA]uint8{}
 	for c := range counts {
-		places[c] = uint8(palette.Index(c)) //nolint:gosec // of at most 256
+		places[c] = uint8(palette.Index(c))
 	}
 	out := image.NewPaletted(bounds, palette)
 	for y := bounds.Min.Y; y < bounds.Max.Y; y++ {
