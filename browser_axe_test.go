@@ -72,6 +72,8 @@ func testAccessibility(r *rig) {
 			})
 		}
 	}
+	p.navigate("/e/default?q=nothing-has-this-word")
+	looks("nothing found", func() { p.sees("No capture matches.") })
 	p.navigate("/e/default")
 	p.shows(kept)
 	p.keys("p")
