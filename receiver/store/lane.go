@@ -23,6 +23,8 @@ type lane struct {
 // laneState is what a rollback restores.
 type laneState struct {
 	count, bytes int64
+	// through is the newest seq up to which retention has deleted all.
+	through int64
 	// rangeSeq is the newest deletion fact of a range of this lane; a newer one takes its place.
 	rangeSeq int64
 }
@@ -65,11 +67,14 @@ func (l *lane) within(n, size int64) bool {
 
 // surplus returns how many captures one step of trimming must look at.
 func (l *lane) surplus() int64 {
-	if l.quota.Bytes >= 0 && l.bytes > l.quota.Bytes {
+	if l.heavy() {
 		return trimRows
 	}
 	return min(l.count-l.quota.Count, trimRows)
 }
+
+// heavy tells whether the lane has more bytes than its quota.
+func (l *lane) heavy() bool { return l.quota.Bytes >= 0 && l.bytes > l.quota.Bytes }
 
 // place is what the writer knows of an endpoint for as long as it is there: its id and its lanes. An update
 // keeps it; an endpoint that was deleted and made again has another.

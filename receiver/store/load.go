@@ -148,7 +148,7 @@ func (s *Store) loadDeliveries(c *conn) error {
 			return nil //nolint:nilerr // a damaged record is reported when it is read
 		}
 		if number(row[6]) == 1 {
-			s.writer.holders.putOlder(cols.delivery, holder{sum: o.capture.Request.BodySHA256, group: number(row[7])})
+			s.writer.holders.putOlder(cols.delivery, holder{sum: o.capture.Request.BodySHA256, group: number(row[7]), lane: s.writer.lanes[cols.lane]})
 		}
 		k := &known{
 			key:      indexKey{endpoint: endpoint, sum: o.trace.key.Sum, by: o.trace.key.By},

@@ -135,7 +135,7 @@ func (r *recording) write(t *tx) error {
 			size -= int64(len(r.body))
 		} else {
 			body = r.body
-			t.w.holders.put(r.delivery, holder{sum: r.sum, group: r.seq})
+			t.w.holders.put(r.delivery, holder{sum: r.sum, group: r.seq, lane: r.lane})
 		}
 	}
 	if len(r.framed) > 0 {
@@ -184,6 +184,8 @@ type holder struct {
 	sum [32]byte
 	// group is that capture's seq. It names the captures that share the body, also after it was deleted.
 	group int64
+	// lane is that capture's.
+	lane *lane
 }
 
 // holders finds the stored body that an attempt repeats. It is the writer's, bounded, and may forget: a body is
@@ -199,7 +201,7 @@ func newHolders(limit int) *holders {
 }
 
 func (h *holders) find(delivery [16]byte, sum [32]byte) int64 {
-	if found, ok := h.recent.get(delivery); ok && found.sum == sum {
+	if found, ok := h.recent.get(delivery); ok && found.sum == sum && found.group > found.lane.through {
 		return found.group
 	}
 	return 0

@@ -56,6 +56,9 @@ func number(v driver.Value) int64 {
 
 // trim deletes a lane's oldest captures until it is within its quota, in one bounded step. It returns how many.
 func (t *tx) trim(l *lane) (int, error) {
+	if !l.heavy() && len(t.w.holders.shared) == 0 {
+		return t.trimCount(l)
+	}
 	rows, err := t.oldest(l, t.w.seq, l.surplus())
 	if err != nil {
 		return 0, err
@@ -68,12 +71,33 @@ func (t *tx) trim(l *lane) (int, error) {
 	return int(count), t.deleteRange(l, rows[:count], true)
 }
 
+// trimCount is trim for the usual case, without a look at each row: the lane has too many captures, not too many bytes,
+// and no body is shared.
+func (t *tx) trimCount(l *lane) (int, error) {
+	const (
+		oldest = `SELECT count(*), sum(size), max(seq) FROM
+			(SELECT seq, size FROM captures INDEXED BY captures_lane WHERE lane = ? ORDER BY seq LIMIT ?)`
+		objects = `DELETE FROM objects WHERE capture <= ?2 AND capture IN (SELECT seq FROM captures WHERE lane = ?1 AND seq <= ?2)`
+	)
+	var count, size, through int64
+	err := t.query(oldest, func(row []driver.Value) error {
+		count, size, through = number(row[0]), number(row[1]), number(row[2])
+		return nil
+	}, l.id, l.surplus())
+	if err != nil || count == 0 {
+		return 0, err
+	}
+	if _, err := t.exec(objects, l.id, through); err != nil {
+		return 0, err
+	}
+	t.touch(l)
+	l.count -= count
+	l.bytes -= size
+	return int(count), t.erase(l, through, true)
+}
+
 // deleteRange deletes rows, which are the oldest of their lane, and tells so in one fact.
 func (t *tx) deleteRange(l *lane, rows []doomed, tell bool) error {
-	const (
-		outcomes = `DELETE FROM outcomes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
-		captures = `DELETE FROM captures WHERE lane = ? AND seq <= ?`
-	)
 	if len(rows) == 0 {
 		return nil
 	}
@@ -83,6 +107,17 @@ func (t *tx) deleteRange(l *lane, rows []doomed, tell bool) error {
 			return err
 		}
 	}
+	return t.erase(l, through, tell)
+}
+
+// erase deletes the rows of a lane up to a seq, which are counted no more, and tells so in one fact.
+func (t *tx) erase(l *lane, through int64, tell bool) error {
+	const (
+		outcomes = `DELETE FROM outcomes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
+		captures = `DELETE FROM captures WHERE lane = ? AND seq <= ?`
+	)
+	t.touch(l)
+	l.through = max(l.through, through)
 	if _, err := t.exec(outcomes, l.id, through); err != nil {
 		return err
 	}

@@ -246,3 +246,41 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	}
 	eventually(t, "the file is small", func() bool { return size() < 2_000_000 })
 }
+
+// What retention by count deletes takes its objects along, and a retry that comes afterwards has a body of its own.
+func TestRetentionByCount(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{})
+	retention := webhook.Retention{Accepted: webhook.Quota{Count: 3}}
+	if _, err := s.SaveEndpoint(t.Context(), webhook.Endpoint{Name: "hook", Retention: retention}, false); err != nil {
+		t.Fatal(err)
+	}
+	first := recordWithRefs(t, s, "first")
+	object := webhook.Object{Ref: webhook.Ref{Name: "runs.0.inputs", URL: "https://bucket.example/a"}, State: webhook.Pending}
+	if err := s.PlanObjects(t.Context(), first.Seq, []webhook.Object{object}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		record(t, s, fmt.Sprint("filler ", i))
+	}
+	_, err := s.Capture(t.Context(), "hook", first.Seq)
+	mustFail(t, "a capture that retention deleted", err, webhook.ErrNotFound)
+	_, err = s.Object(t.Context(), "hook", first.Seq, object.Ref.Name)
+	mustFail(t, "its object", err, webhook.ErrNotFound)
+	due, err := s.Due(t.Context(), start.Add(1000*time.Hour), 10)
+	if err != nil || len(due) != 0 {
+		t.Errorf("%d objects are still due, %v", len(due), err)
+	}
+	retry := record(t, s, "first")
+	if retry.Attempt != 2 {
+		t.Errorf("attempt %d, want the 2nd of the same delivery", retry.Attempt)
+	}
+	got, err := s.Capture(t.Context(), "hook", retry.Seq)
+	if err != nil || string(got.Request.Body) != "first" {
+		t.Errorf("its body is %q, %v", got.Request.Body, err)
+	}
+	counted, summed, stored, err := s.LaneBytes(t.Context(), "hook")
+	if err != nil || counted != summed || summed != stored {
+		t.Errorf("counted %v, summed %v, stored %v, %v", counted, summed, stored, err)
+	}
+}
