@@ -15,6 +15,8 @@ type nature struct {
 	lasts, drips bool
 	// listener: it needs a listener of the endpoint's own. connects: it needs a new connection.
 	listener, connects bool
+	// certifies: cert is understood.
+	certifies bool
 }
 
 // natureOf returns the nature of a fault; that of a plain answer for the empty fault.
@@ -28,8 +30,10 @@ func natureOf(fault webhook.Fault) nature {
 		return nature{head: true, body: true}
 	case webhook.Garbage:
 		return nature{body: true}
-	case webhook.CloseAccept, webhook.ResetAccept, webhook.TLSAlert, webhook.TLSReset, webhook.TLSBadCert:
+	case webhook.CloseAccept, webhook.ResetAccept, webhook.TLSAlert, webhook.TLSReset:
 		return nature{listener: true, connects: true}
+	case webhook.TLSBadCert:
+		return nature{listener: true, connects: true, certifies: true}
 	case webhook.Refuse, webhook.Blackhole:
 		return nature{lasts: true, listener: true, connects: true}
 	case webhook.H2Reset, webhook.H2GoAway:
@@ -61,13 +65,14 @@ const (
 	keyRetryAfter = "retry-after"
 	keyBody       = "body"
 	keyJSON       = "json"
+	keyCert       = "cert"
 	keyHeader     = "header."
 )
 
 // keys returns all of them as a user sees them.
 func keys() []string {
 	return []string{
-		keyAfter, keyFor, keyRate, keyBody, keyJSON, keyHeader + "NAME", keyTo, keyRetryAfter, keyChance, keyWhen,
+		keyAfter, keyFor, keyRate, keyBody, keyJSON, keyHeader + "NAME", keyTo, keyRetryAfter, keyCert, keyChance, keyWhen,
 	}
 }
 

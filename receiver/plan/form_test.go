@@ -51,7 +51,7 @@ func seeds() []string {
 		"503/p=0.3/retry-after=1.5s 200", `200/json={ "a" : [1, 2, "<&>\u003c\\u003c"] }/after=250ms`,
 		`garbage/body="\x00\xff\r\n"`, `drip/rate=1KiB/s/body='it\'s "fine"'`, `200/header.X-A=/x/header.x-a="/after=1s"`,
 		`200/body="x/after=1s"`, `200/when="attempt > 1 and any(body.a, # == ')')" 200/body=""`, "trickle-head/for=5s reset@body",
-		`200/when=path=="/a b"&&(attempt < 3)/body=a`, "refuse/for=10s tls-badcert h2-reset blackhole/p=1", `200/json='"\u2028"'`,
+		`200/when=path=="/a b"&&(attempt < 3)/body=a`, "refuse/for=10s tls-badcert h2-reset tls-badcert/cert=expired/p=1", `200/json='"\u2028"'`,
 		"200/body=\"\x01 ä\u2028\"", `500/when=method+"/p=1"=="x"`, "200/body=a/b=c/d", "200/rate=1/s", "204/after=0s",
 	}
 }

@@ -27,6 +27,7 @@ type stepJSON struct {
 	When       *string         `json:"when,omitempty"`
 	To         *string         `json:"to,omitempty"`
 	RetryAfter *int            `json:"retry_after,omitempty"`
+	Cert       *string         `json:"cert,omitempty"`
 	Headers    [][2]string     `json:"headers,omitempty"`
 	Body       *string         `json:"body,omitempty"`
 	BodyBase64 []byte          `json:"body_base64,omitempty"`
@@ -51,7 +52,7 @@ func (a *answerJSON) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON returns the JSON form: an array of steps, each with answer and, where they are given,
-// times, after_ms, for_ms, rate, p, when, to, retry_after (seconds), headers ([[name, value]...])
+// times, after_ms, for_ms, rate, p, when, to, retry_after (seconds), cert, headers ([[name, value]...])
 // and one of body, body_base64 (a body that is not UTF-8) and json.
 func (p *Program) MarshalJSON() ([]byte, error) {
 	steps := p.steps
@@ -124,6 +125,9 @@ func (s *spec) form() stepJSON {
 	if s.to != "" {
 		out.To = &s.to
 	}
+	if s.cert != "" {
+		out.Cert = new(string(s.cert))
+	}
 	for _, f := range s.header {
 		out.Headers = append(out.Headers, [2]string{f.Name, f.Value})
 	}
@@ -167,6 +171,11 @@ func (f *stepJSON) spec(number int) (spec, error) {
 	}
 	if f.RetryAfter != nil && checkSeconds(*f.RetryAfter) != "" {
 		return spec{}, refuse(number, "retry_after", "%s", secondsUsage)
+	}
+	if f.Cert != nil {
+		if out.cert, fault = flaw(*f.Cert); fault != "" {
+			return spec{}, refuse(number, keyCert, "%s", fault)
+		}
 	}
 	for _, h := range f.Headers {
 		out.header = append(out.header, webhook.Field{Name: h[0], Value: h[1]})

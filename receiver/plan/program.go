@@ -17,6 +17,7 @@
 //	header.NAME=value  a header field; may be repeated
 //	to=URL             the Location field
 //	retry-after=30     the Retry-After field, in seconds or as a duration such as 2m
+//	cert=expired       the flaw of tls-badcert's certificate: expired, wrong-name or self-signed (the default)
 //	p=0.3              the step applies with this chance (also 30%)
 //	when=EXPRESSION    the step applies to requests for which the expression holds
 //
@@ -33,6 +34,14 @@
 // accepted attempt, also with one that a rule answered. When no rule holds and there is no
 // sequence, the plan is a plain 200 with Step -1. A rule has no xN; say attempt <= 2 in when
 // instead.
+//
+// # Before HTTP
+//
+// close@accept, reset@accept, tls-alert, tls-reset, tls-badcert, refuse and blackhole happen to a connection, which
+// cannot tell its delivery. A program that has one of them in its sequence is therefore one sequence for the whole
+// endpoint: each connection takes its step if that is before HTTP, and each accepted request the next that is not.
+// refuse and blackhole last for their time, or for N tries where tries can be counted and for is absent or xN is
+// there. A rule before HTTP has p only and is drawn for each connection.
 //
 // An expression sees method, path, header (by lower-case name, first value), query (first value),
 // body (the parsed JSON, or the text when it is not JSON or nests deeper than 1000) and attempt
@@ -134,7 +143,7 @@ func (p *Program) rule(in Arrival) int {
 	seen := view{in: in}
 	for _, i := range p.rules {
 		s := &p.steps[i]
-		if s.chance != nil && draw(&chance) >= *s.chance {
+		if s.chance != nil && draw(&chance) >= *s.chance || natureOf(s.plan.Fault).connects {
 			continue
 		}
 		if s.when == nil || s.when.holds(&seen) {

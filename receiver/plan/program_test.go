@@ -227,7 +227,7 @@ func TestClose(t *testing.T) {
 		"before a refusal":  {"200 503x2 refuse 200", []bool{false, false, true, false, false}, true},
 		"repeated":          {"200 reset@acceptx2 200", []bool{true, true, false, false}, true},
 		"last for ever":     {"200 tls-alert", []bool{true, true, true}, true},
-		"a fault in a rule": {"blackhole/p=0.1 200", []bool{true, true}, true},
+		"a fault in a rule": {"tls-alert/p=0.1 200", []bool{true, true}, true},
 		"below HTTP/1.1":    {"200 h2-goaway", []bool{false, false}, true},
 		"on the connection": {"200 close@request reset@body", []bool{false, false, false}, false},
 	}
@@ -300,6 +300,9 @@ func TestParseRefuses(t *testing.T) {
 		"chance":              {`503/p=1.1`, []string{"0 to 1"}},
 		"chance is no number": {`503/p=NaN`, []string{"0 to 1"}},
 		"times with when":     {`503x2/when=true`, []string{"attempt <= 2"}},
+		"flaw":                {"tls-badcert/cert=old", []string{"wrong-name"}},
+		"flaw elsewhere":      {"tls-alert/cert=expired", []string{"tls-badcert"}},
+		"chance of a refusal": {"refuse/p=0.5 200", []string{"before anybody connects"}},
 		"when before HTTP":    {`refuse/when=true`, []string{"before there is a request"}},
 		"syntax":              {`503/when=attempt==`, []string{"step 1", "attempt=="}},
 		"not a boolean":       {`503/when=attempt`, []string{"expected bool"}},

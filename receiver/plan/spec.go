@@ -33,6 +33,7 @@ type spec struct {
 	to     string
 	// retryAfter is in seconds.
 	retryAfter *int
+	cert       webhook.Flaw
 	when       string
 	chance     *float64
 }
@@ -61,6 +62,8 @@ func (s *spec) set(number int, key, value string) error {
 		s.chance, fault = chance(value)
 	case keyRetryAfter:
 		s.retryAfter, fault = seconds(value)
+	case keyCert:
+		s.cert, fault = flaw(value)
 	case keyWhen, keyTo:
 		if value == "" {
 			fault = "the value is empty"
@@ -108,6 +111,9 @@ func (s *spec) step(number int) (step, error) {
 		return step{}, err
 	}
 	out.plan.Body = out.spec.body
+	if out.plan.Cert = s.cert; s.cert == "" && natureOf(out.plan.Fault).certifies {
+		out.plan.Cert = webhook.FlawSelfSigned
+	}
 	out.plan.After, out.plan.For, out.plan.Rate = s.after, s.length, s.rate
 	out.plan.Text = clip(out.spec.text(false), maxPlanText)
 	return out, nil
@@ -154,6 +160,10 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 		return refuse(number, "header", "%s sends no header", s.answer)
 	case s.to != "" && p.Fault != "":
 		return refuse(number, keyTo, "to is for statuses, not for %s", s.answer)
+	case s.cert != "" && !kind.certifies:
+		return refuse(number, keyCert, "cert is for tls-badcert")
+	case s.chance != nil && kind.connects && kind.lasts:
+		return refuse(number, keyChance, "%s begins before anybody connects, so it cannot be drawn for a connection", s.answer)
 	case s.when != "" && kind.connects:
 		return refuse(number, keyWhen, "%s happens before there is a request to look at", s.answer)
 	case conditional && s.times > 1:

@@ -51,6 +51,9 @@ func (s *spec) text(withTimes bool) string {
 	if s.retryAfter != nil {
 		put(keyRetryAfter, strconv.Itoa(*s.retryAfter))
 	}
+	if s.cert != "" {
+		put(keyCert, string(s.cert))
+	}
 	for _, f := range s.header {
 		put(keyHeader+f.Name, f.Value)
 	}

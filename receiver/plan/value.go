@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // The functions of this file read one value each. They return what is wrong with it as text, or "".
@@ -84,6 +86,16 @@ func checkChance(p float64) string {
 		return ""
 	}
 	return chanceUsage
+}
+
+// flaw reads the value of cert.
+func flaw(text string) (webhook.Flaw, string) {
+	switch f := webhook.Flaw(text); f {
+	case webhook.FlawExpired, webhook.FlawName, webhook.FlawSelfSigned:
+		return f, ""
+	default:
+		return "", "write expired, wrong-name or self-signed"
+	}
 }
 
 // seconds reads whole seconds, or a duration, which is rounded up to them.

@@ -31,6 +31,8 @@ type Connection struct {
 	Reached Reached
 	// Fault was carried out on it before any request, or is empty.
 	Fault Fault
+	// Step is the text of the step that Fault comes from, such as "tls-badcert/cert=expired".
+	Step string
 	// Handshake is nil without TLS.
 	Handshake *Handshake
 	// Requests counts the requests that came on it.

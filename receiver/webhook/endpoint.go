@@ -26,6 +26,8 @@ type Endpoint struct {
 	Fetch FetchPolicy
 	// Retention bounds what is kept, per class.
 	Retention Retention
+	// Listener is nil for an endpoint that is reached on the shared port only, unless Respond needs more.
+	Listener *ListenerPolicy
 	// Declared is true for an endpoint that the configuration file owns: the file wins at each start.
 	Declared bool
 }
@@ -153,6 +155,15 @@ func (r Retention) Of(class Class) Quota {
 	default:
 		return r.Accepted
 	}
+}
+
+// ListenerPolicy asks for a listener that an endpoint has for itself. Whatever the policy says, a Respond with faults
+// before HTTP gets one, with TLS for tls-* and HTTP/2 for h2-*.
+type ListenerPolicy struct {
+	// TLS makes it speak HTTPS. H2 offers HTTP/2 beside HTTP/1.1, and with it TLS.
+	TLS, H2 bool
+	// Port is the port it listens on; zero takes a free one of the receiver's range.
+	Port int
 }
 
 // Field is one header line as it stood on the wire: order, case and repetition are kept by a []Field.

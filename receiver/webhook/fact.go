@@ -13,6 +13,9 @@ const (
 	FactResolved FactKind = "resolved"
 	// FactDeletion: captures are gone; Fact.Deletion.
 	FactDeletion FactKind = "deletion"
+	// FactConnection: a connection to an endpoint's own listener has ended, or a try to connect was refused or dropped;
+	// Fact.Connection.
+	FactConnection FactKind = "connection"
 )
 
 // Fact is one entry of the total order that watchers read by cursor. Exactly one of the pointers is set.
@@ -20,12 +23,13 @@ type Fact struct {
 	Seq      Seq
 	Kind     FactKind
 	Endpoint string
-	// Of is the capture that the fact is about; zero for deletions.
-	Of       Seq
-	Capture  *Capture
-	Outcome  *Outcome
-	Object   *Object
-	Deletion *Deletion
+	// Of is the capture that the fact is about; zero for deletions and connections.
+	Of         Seq
+	Capture    *Capture
+	Outcome    *Outcome
+	Object     *Object
+	Deletion   *Deletion
+	Connection *Connection
 }
 
 // Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through.

@@ -38,6 +38,19 @@ const (
 	H2GoAway    Fault = "h2-goaway"
 )
 
+// Flaw is what is wrong with the certificate of tls-badcert.
+type Flaw string
+
+// The flaws.
+const (
+	// FlawExpired: its time is over; name and issuer are right.
+	FlawExpired Flaw = "expired"
+	// FlawName: it is for another name.
+	FlawName Flaw = "wrong-name"
+	// FlawSelfSigned: no authority has signed it. The default.
+	FlawSelfSigned Flaw = "self-signed"
+)
+
 // Plan is what one capture gets: one step of its endpoint's answers, with chance already decided.
 type Plan struct {
 	// Text is the step in the plan language, such as "503/after=2s".
@@ -58,6 +71,8 @@ type Plan struct {
 	Header []Field
 	// Body of the answer.
 	Body []byte
+	// Cert is the flaw of tls-badcert's certificate; empty for every other fault. It is not kept with captures.
+	Cert Flaw
 	// Seed is what the step's chance was drawn with; kept so that a run can be repeated.
 	Seed uint64
 	// Close makes the answer say "Connection: close": the next step needs a new connection.

@@ -1,0 +1,371 @@
+package gate_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/hookrange/hookrange/receiver/gate"
+	"github.com/hookrange/hookrange/receiver/plan"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is a gate with a server behind it that takes a step for each request.
+type rig struct {
+	*gate.Gate
+	address   string
+	authority *gate.Authority
+
+	mu    sync.Mutex
+	ended []webhook.Connection
+	told  chan struct{}
+}
+
+type setting func(*gate.Config)
+
+func withTLS(h2 bool) setting {
+	return func(c *gate.Config) {
+		authority, err := gate.NewAuthority()
+		if err != nil {
+			panic(err)
+		}
+		c.Authority, c.H2 = authority, h2
+	}
+}
+
+func newRig(t *testing.T, respond string, change ...setting) *rig {
+	t.Helper()
+	r := &rig{told: make(chan struct{}, 1)}
+	config := gate.Config{
+		Endpoint: t.Name(), Addr: netip.MustParseAddrPort("127.0.0.1:0"), Steps: program(t, respond),
+		Counter: &gate.Counter{}, Log: slog.New(slog.DiscardHandler), Record: r.record,
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	r.authority = config.Authority
+	var err error
+	if r.Gate, err = (gate.Ports{}).WithDefaults().Open(config); err != nil {
+		t.Fatal(err)
+	}
+	r.address = r.Addr().String()
+	server := &http.Server{
+		ReadHeaderTimeout: 5 * time.Second, ConnContext: gate.Context, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			_, _ = io.Copy(io.Discard, req.Body)
+			gate.From(req.Context()).Request()
+			place, connects := r.Request()
+			if connects {
+				w.Header().Set("Connection", "close")
+			}
+			w.Header().Set("Place", fmt.Sprint(place))
+		}),
+	}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(r.Gate) }()
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = server.Close()
+		<-done
+	})
+	return r
+}
+
+func program(t *testing.T, respond string) *plan.Program {
+	t.Helper()
+	p, err := plan.Parse(respond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (r *rig) record(c webhook.Connection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = append(r.ended, c)
+	select {
+	case r.told <- struct{}{}:
+	default:
+	}
+}
+
+// connections waits until n have ended and returns them.
+func (r *rig) connections(t *testing.T, n int) []webhook.Connection {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		list := append([]webhook.Connection(nil), r.ended...)
+		r.mu.Unlock()
+		if len(list) >= n {
+			return list
+		}
+		select {
+		case <-r.told:
+		case <-ctx.Done():
+			t.Fatalf("%d of %d connections, the last %+v", len(list), n, list[max(0, len(list)-3):])
+		}
+	}
+}
+
+// client makes a new connection for each request and trusts the rig's authority.
+func (r *rig) client(t *testing.T, h2 bool) *http.Client {
+	t.Helper()
+	transport := &http.Transport{DisableKeepAlives: !h2, ForceAttemptHTTP2: h2}
+	if r.authority != nil {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(r.authority.PEM())
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+}
+
+func (r *rig) url() string {
+	if r.authority != nil {
+		return "https://" + r.address
+	}
+	return "http://" + r.address
+}
+
+func post(t *testing.T, client *http.Client, url string) (place string, err error) {
+	t.Helper()
+	resp, err := client.Post(url, "text/plain", strings.NewReader("hello"))
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body)
+	return resp.Header.Get("Place"), nil
+}
+
+// kind says in one word what a client saw.
+func kind(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	var name x509.HostnameError
+	switch {
+	case err == nil:
+		return "answered"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "refused"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "reset"
+	case strings.Contains(err.Error(), "remote error: tls: internal error"):
+		return "alert"
+	case errors.As(err, &unknown):
+		return "unknown authority"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "expired"
+	case errors.As(err, &name):
+		return "wrong name"
+	case errors.Is(err, io.EOF), strings.Contains(err.Error(), "server closed idle connection"):
+		return "eof"
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return "timeout"
+	default:
+		return err.Error()
+	}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func countable(t *testing.T) {
+	t.Helper()
+	if ok, reason := (&gate.Counter{}).Countable(); !ok {
+		t.Skip(reason)
+	}
+}
+
+func TestWhatTheGoClientSees(t *testing.T) {
+	t.Parallel()
+	for respond, want := range map[string][]string{
+		"200":                                  {"answered", "answered"},
+		"close@acceptx2 200":                   {"eof", "eof", "answered"},
+		"503 close@accept 200":                 {"answered", "eof", "answered"},
+		"reset@acceptx2 200":                   {"reset", "reset", "answered"},
+		"reset@accept close@accept 200":        {"reset", "eof", "answered"},
+		"tls-alert 200":                        {"alert", "answered"},
+		"tls-reset 200":                        {"reset", "answered"},
+		"tls-badcert 200":                      {"unknown authority", "answered"},
+		"tls-badcert/cert=expired 200":         {"expired", "answered"},
+		"tls-badcert/cert=wrong-name 200":      {"wrong name", "answered"},
+		"503 tls-reset tls-badcert 200":        {"answered", "reset", "unknown authority", "answered"},
+		"close@accept/p=1 reset@accept/p=1":    {"eof", "eof"},
+		"reset@accept/p=0 tls-alert/p=0.5 200": {""},
+	} {
+		t.Run(respond, func(t *testing.T) {
+			t.Parallel()
+			var change []setting
+			if strings.Contains(respond, "tls-") {
+				change = append(change, withTLS(false))
+			}
+			r := newRig(t, respond, change...)
+			for i, expected := range want {
+				_, err := post(t, r.client(t, false), r.url())
+				if got := kind(err); expected != "" && got != expected {
+					t.Fatalf("attempt %d: %s, want %s (%v)", i+1, got, expected, err)
+				}
+			}
+			list := r.connections(t, len(want))
+			if len(list) != len(want) {
+				t.Fatalf("%d connections for %d attempts: %+v", len(list), len(want), list)
+			}
+			slices.SortFunc(list, func(a, b webhook.Connection) int { return a.At.Compare(b.At) })
+			for i, c := range list {
+				if c.Reached != webhook.ConnAccepted || c.Ended == nil || c.Peer.Port() == 0 || c.Endpoint != t.Name() {
+					t.Errorf("connection %d: %+v", i, c)
+				}
+				if answered := want[i] == "answered"; want[i] != "" && (answered != (c.Fault == "") || answered != (c.Requests == 1)) {
+					t.Errorf("connection %d (%s): fault %q, %d requests", i, want[i], c.Fault, c.Requests)
+				}
+			}
+		})
+	}
+}
+
+func TestRefusalEndsByTime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "refuse/for=300ms 200")
+	client := r.client(t, false)
+	start, refused := time.Now(), 0
+	for {
+		_, err := post(t, client, r.url())
+		if err == nil {
+			break
+		}
+		if kind(err) != "refused" {
+			t.Fatalf("%s: %v", kind(err), err)
+		}
+		refused++
+		stolen(t, r.address)
+	}
+	if took := time.Since(start); refused == 0 || took > 20*time.Second {
+		t.Fatalf("open after %v and %d refusals", took, refused)
+	}
+	if place, err := post(t, client, r.url()); err != nil || place != "2" {
+		t.Fatalf("place %s, %v", place, err)
+	}
+	if ok, _ := r.Countable(); !ok {
+		return
+	}
+	list := r.connections(t, refused+2)
+	counted := 0
+	for _, c := range list {
+		if c.Reached == webhook.ConnRefused {
+			counted++
+			if c.Fault != webhook.Refuse || c.Step != "refuse/for=300ms" || !c.Peer.IsValid() {
+				t.Errorf("%+v", c)
+			}
+		}
+	}
+	if counted != refused || len(list) != refused+2 {
+		t.Fatalf("%d refused tries counted and %d made, of %d connections", counted, refused, len(list))
+	}
+}
+
+// stolen checks that nobody can take the port of a gate that is shut.
+func stolen(t *testing.T, address string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", address) // with SO_REUSEADDR
+	if err == nil {
+		_ = ln.Close()
+		t.Fatal("the port of a shut gate could be taken")
+	}
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatal(err)
+	}
+}
+
+func TestRefusalEndsByTries(t *testing.T) {
+	t.Parallel()
+	countable(t)
+	r := newRig(t, "503 refusex3 200")
+	client := r.client(t, false)
+	var got []string
+	for range 6 {
+		_, err := post(t, client, r.url())
+		got = append(got, kind(err))
+		if kind(err) == "refused" {
+			n := strings.Count(strings.Join(got, " "), "refused")
+			r.connections(t, n+1)
+			opened(t, r, n == 3)
+		}
+	}
+	if text := strings.Join(got, " "); text != "answered refused refused refused answered answered" {
+		t.Fatal(text)
+	}
+	if list := r.connections(t, 6); len(list) != 6 {
+		t.Fatalf("%d connections", len(list))
+	}
+}
+
+// opened waits until the gate is open, if it is to be.
+func opened(t *testing.T, r *rig, open bool) {
+	t.Helper()
+	if !open {
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for r.Shut() != "" {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("the gate stays shut")
+		}
+	}
+}
+
+func TestBlackhole(t *testing.T) {
+	t.Parallel()
+	if !gate.CanDrop {
+		t.Skip("this system cannot drop SYNs")
+	}
+	r := newRig(t, "blackhole/for=700ms 200")
+	dialer := net.Dialer{Timeout: 250 * time.Millisecond}
+	if conn, err := dialer.Dial("tcp", r.address); err == nil {
+		_ = conn.Close()
+		t.Fatal("connected to a black hole")
+	} else if !isTimeout(err) {
+		t.Fatal(err)
+	}
+	stolen(t, r.address)
+	opened(t, r, true)
+	if _, err := post(t, r.client(t, false), r.url()); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := r.Countable(); !ok {
+		return
+	}
+	list := r.connections(t, 2)
+	if len(list) != 2 || list[0].Reached != webhook.ConnDropped || list[0].Fault != webhook.Blackhole || list[1].Requests != 1 {
+		t.Fatalf("%+v", list)
+	}
+}

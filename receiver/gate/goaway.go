@@ -1,0 +1,30 @@
+package gate
+
+import (
+	"errors"
+	"time"
+)
+
+// GoAway ends an HTTP/2 connection by a GOAWAY frame which says that no request was processed, and an orderly close.
+// A sender may try the request again at once (RFC 9113, 6.8). The frame is one record of TLS, so it cannot get into
+// the middle of one that net/http writes.
+func (c *Conn) GoAway() error {
+	frame := [...]byte{
+		0, 0, 8, // length
+		7, 0, // type GOAWAY, no flags
+		0, 0, 0, 0, // stream 0: the connection
+		0, 0, 0, 0, // last stream that was processed: none
+		0, 0, 0, 0, // NO_ERROR
+	}
+	c.mu.Lock()
+	conn := c.tls
+	c.mu.Unlock()
+	if conn == nil {
+		return errors.New("gate: GOAWAY needs HTTP/2 over TLS")
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(lingerTime))
+	if _, err := conn.Write(frame[:]); err != nil {
+		return err
+	}
+	return conn.Close()
+}

@@ -1,0 +1,115 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// CanDrop tells whether blackhole can be carried out on this system.
+const CanDrop = true
+
+const backlog = 128
+
+// valve opens and shuts a listening socket without ever giving up its port. A socket that is shut for reading stops
+// listening but stays bound, so that the kernel answers with resets; without SO_REUSEADDR nobody else can bind the
+// port meanwhile, and with it our own connections in TIME_WAIT do not keep us from listening again. All this holds
+// only for a port that was asked for by number.
+type valve struct {
+	ln     *net.TCPListener
+	raw    syscall.RawConn
+	filler net.Conn
+}
+
+func newValve(addr netip.AddrPort) (*valve, error) {
+	ln, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return &valve{ln: ln, raw: raw}, nil
+}
+
+// accept returns the next connection; it fails while the valve is not open.
+func (v *valve) accept() (*net.TCPConn, error) { return v.ln.AcceptTCP() }
+
+// wake makes a waiting accept fail.
+func (v *valve) wake() error { return v.ln.SetDeadline(time.Unix(1, 0)) }
+
+// shut makes the kernel refuse connections. Those that were not accepted yet are reset.
+func (v *valve) shut() error {
+	err := v.control(func(fd int) error {
+		if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil && !errors.Is(err, unix.ENOTCONN) {
+			return err
+		}
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+	})
+	return errors.Join(err, v.drain())
+}
+
+// open accepts connections again.
+func (v *valve) open() error {
+	if err := v.listen(backlog); err != nil {
+		return err
+	}
+	return v.ln.SetDeadline(time.Time{})
+}
+
+// hole makes the kernel drop SYNs: it does so when a queue of no length is full. Only a shut valve can be made a hole.
+// It returns the address of the connection that fills the queue.
+func (v *valve) hole(ctx context.Context) (netip.AddrPort, error) {
+	const tries = 5
+	for range tries {
+		if err := v.listen(0); err != nil {
+			return netip.AddrPort{}, err
+		}
+		dialer := net.Dialer{Timeout: 200 * time.Millisecond}
+		conn, err := dialer.DialContext(ctx, "tcp", local(v.ln.Addr()).String())
+		if err == nil {
+			v.filler = conn
+			return addrPort(conn.LocalAddr()), nil
+		}
+		// A sender was faster and took the place; it is reset, and has not been answered.
+		if err = v.shut(); err != nil {
+			return netip.AddrPort{}, err
+		}
+	}
+	return netip.AddrPort{}, fmt.Errorf("the queue of %s could not be filled in %d tries", v.ln.Addr(), tries)
+}
+
+func (v *valve) listen(length int) error {
+	return v.control(func(fd int) error {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return err
+		}
+		return unix.Listen(fd, length)
+	})
+}
+
+func (v *valve) drain() error {
+	if v.filler == nil {
+		return nil
+	}
+	err := v.filler.Close()
+	v.filler = nil
+	return err
+}
+
+func (v *valve) close() error { return errors.Join(v.drain(), v.ln.Close()) }
+
+func (v *valve) control(f func(fd int) error) error {
+	var err error
+	if outer := v.raw.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil { //nolint:gosec // a descriptor is small
+		return outer
+	}
+	return err
+}
