@@ -131,7 +131,7 @@ func TestMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if version, err := s.Query(t.Context(), "PRAGMA user_version"); err != nil || version != 3 {
+	if version, err := s.Query(t.Context(), "PRAGMA user_version"); err != nil || version != 4 {
 		t.Errorf("version %d, %v", version, err)
 	}
 	if _, err := s.Capture(t.Context(), "hook", want.Seq); err != nil {
@@ -140,9 +140,9 @@ func TestMigration(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpenFail(t, dir, webhook.ErrInvalid, "version 3", "up to 1")
+	mustOpenFail(t, dir, webhook.ErrInvalid, "version 4", "up to 2")
 	// Each attempt made a copy, which the older program can open.
-	copies, err := filepath.Glob(filepath.Join(dir, "hookrange-version-1-*.backup"))
+	copies, err := filepath.Glob(filepath.Join(dir, "hookrange-version-2-*.backup"))
 	if err != nil || len(copies) != 2 {
 		t.Fatalf("copies %v, %v; want two", copies, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -16,6 +17,33 @@ import (
 // anyone.
 func (s *Store) Endpoints() []*webhook.Endpoint {
 	return slices.Clone(s.directory.Load().sorted)
+}
+
+// Changed returns a channel that is closed when an endpoint is created, changed or deleted after this call.
+func (s *Store) Changed() <-chan struct{} { return s.changed.wait() }
+
+// change wakes all who wait for a change of the endpoints.
+type change struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+func (c *change) wait() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next == nil {
+		c.next = make(chan struct{})
+	}
+	return c.next
+}
+
+func (c *change) ring() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.next != nil {
+		close(c.next)
+		c.next = nil
+	}
 }
 
 // Endpoint returns an endpoint without locking anything, or ErrNotFound.
@@ -136,6 +164,7 @@ func (s *Store) publish(id int64, ep *webhook.Endpoint) {
 	byName := maps.Clone(old.byName)
 	byName[ep.Name] = e
 	s.directory.Store(newDirectory(byName))
+	s.changed.ring()
 }
 
 func newDirectory(byName map[string]*entry) *directory {
@@ -181,6 +210,7 @@ func (t *tx) deleteEndpoint(name string) ([]*lane, error) {
 	const (
 		remove = `DELETE FROM endpoints WHERE id = ?`
 		older  = `DELETE FROM deletions WHERE endpoint = ?`
+		conns  = `DELETE FROM connections WHERE endpoint = ?`
 	)
 	s := t.w.s
 	e, ok := s.directory.Load().byName[name]
@@ -191,6 +221,9 @@ func (t *tx) deleteEndpoint(name string) ([]*lane, error) {
 		return nil, err
 	}
 	if _, err := t.exec(remove, e.id); err != nil {
+		return nil, err
+	}
+	if _, err := t.exec(conns, e.id); err != nil {
 		return nil, err
 	}
 	n, err := t.exec(older, name)
@@ -207,6 +240,7 @@ func (t *tx) deleteEndpoint(name string) ([]*lane, error) {
 		byName := maps.Clone(s.directory.Load().byName)
 		delete(byName, name)
 		s.directory.Store(newDirectory(byName))
+		s.changed.ring()
 		s.index.drop(name)
 		t.w.orphans = append(t.w.orphans, e.lanes[:]...)
 		for _, l := range e.lanes {

@@ -31,7 +31,7 @@ func (s *Store) Facts(ctx context.Context, after webhook.Seq, limit int) ([]webh
 			return nil, nil
 		}
 		w := &window{s: s, directory: s.directory.Load(), after: int64(after), through: last, limit: limit}
-		for _, read := range []func(context.Context) error{w.arrivals, w.outcomes, w.objects, w.deletions} {
+		for _, read := range []func(context.Context) error{w.arrivals, w.outcomes, w.objects, w.deletions, w.connections} {
 			if err := read(ctx); err != nil {
 				return nil, fmt.Errorf("store: facts after %d: %w", after, err)
 			}
@@ -52,7 +52,7 @@ func (s *Store) Facts(ctx context.Context, after webhook.Seq, limit int) ([]webh
 	}
 }
 
-// window collects the facts of a range of seqs from the four tables.
+// window collects the facts of a range of seqs from the tables.
 type window struct {
 	s         *Store
 	directory *directory

@@ -82,6 +82,8 @@ type place struct {
 	id    int64
 	name  string
 	lanes [3]*lane
+	// connections counts those recorded since the start; the writer's.
+	connections int64
 	// gone is the writer's.
 	gone bool
 }

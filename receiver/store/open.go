@@ -29,6 +29,7 @@ type Store struct {
 	scripts []string
 
 	directory  atomic.Pointer[directory]
+	changed    change
 	index      *index
 	queue      *queue
 	writer     *writer

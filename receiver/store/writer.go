@@ -26,7 +26,7 @@ type writer struct {
 	crowded   map[*lane]struct{}
 	deletions int64
 	holders   *holders
-	// carry are outcomes of a batch that failed; they go with the next one.
+	// carry are outcomes and connections of a batch that failed; they go with the next one.
 	carry []work
 	// broken tells that the connection met an I/O error and must be opened anew.
 	broken bool
@@ -128,11 +128,14 @@ func (w *writer) process(b *batch) {
 	}
 }
 
-// keepOutcomes saves the outcomes of a failed batch for the next one: nobody waits who could try again.
+// keepOutcomes saves the outcomes and connections of a failed batch for the next one: nobody waits who could try again.
 func (w *writer) keepOutcomes(works []work) {
 	for _, work := range works {
-		if _, ok := work.(*ending); ok && len(w.carry) < maxCarry {
-			w.carry = append(w.carry, work)
+		switch work.(type) {
+		case *ending, *connecting:
+			if len(w.carry) < maxCarry {
+				w.carry = append(w.carry, work)
+			}
 		}
 	}
 }
@@ -290,6 +293,7 @@ func (w *writer) upkeep() {
 		}
 	}
 	if now.Sub(w.aged) >= ageEvery && w.trimAged(now) {
+		w.trimConnections(now)
 		w.aged = now
 	}
 	w.trimMore()

@@ -1,0 +1,193 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// The bounds of what is kept of connections. They go without a fact: a watcher counts what it has seen.
+const (
+	maxConnections = 10_000
+	connectionAge  = 7 * 24 * time.Hour
+	// pruneConnections is how many are added to an endpoint before the oldest are looked for.
+	pruneConnections = 64
+)
+
+// RecordConnection stores a connection, or a try to make one, as a fact. It returns when it is queued, not when it is
+// on disk, and waits only while the queue is full. Of each endpoint the newest 10 000 are kept, for 7 days. A
+// connection of an endpoint that is gone meanwhile is dropped. ErrNotFound, ErrUnavailable.
+func (s *Store) RecordConnection(ctx context.Context, c webhook.Connection) error {
+	e, ok := s.directory.Load().byName[c.Endpoint]
+	if !ok {
+		return fmt.Errorf("store: record connection: endpoint %q: %w", c.Endpoint, webhook.ErrNotFound)
+	}
+	w := &connecting{place: e.place, at: c.At.UnixNano(), data: packConnection(&c, e.id)}
+	if _, err := s.queue.putWait(ctx, w, int64(len(w.data))); err != nil {
+		return fmt.Errorf("store: record connection of %q: %w", c.Endpoint, err)
+	}
+	return nil
+}
+
+// connecting is a connection on its way to the disk.
+type connecting struct {
+	place *place
+	at    int64
+	data  []byte
+}
+
+func (w *connecting) write(t *tx) error {
+	const (
+		insert = `INSERT INTO connections (seq, endpoint, at, data) VALUES (?, ?, ?, ?)`
+		prune  = `DELETE FROM connections WHERE endpoint = ?1 AND seq <=
+			(SELECT seq FROM connections WHERE endpoint = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`
+	)
+	if w.place.gone {
+		return nil
+	}
+	if _, err := t.exec(insert, t.next(), w.place.id, w.at, w.data); err != nil {
+		return err
+	}
+	if w.place.connections++; w.place.connections%pruneConnections != 0 {
+		return nil
+	}
+	_, err := t.exec(prune, w.place.id, int64(maxConnections))
+	return err
+}
+
+// trimConnections deletes connections that are too old, some at a time, but not the newest fact of its kind: no seq
+// may be given out twice.
+func (w *writer) trimConnections(now time.Time) {
+	const (
+		oldest = `SELECT coalesce((SELECT at FROM connections ORDER BY seq LIMIT 1), ?)`
+		remove = `DELETE FROM connections WHERE seq IN (SELECT seq FROM connections WHERE seq <
+			(SELECT max(seq) FROM connections) ORDER BY seq LIMIT ?) AND at < ?`
+	)
+	bound := now.Add(-connectionAge).UnixNano()
+	for w.s.queue.waiting() == 0 {
+		at, err := w.conn.integer(oldest, bound)
+		if err != nil || at >= bound {
+			return
+		}
+		if !w.step(func(t *tx) (int, error) {
+			n, err := t.exec(remove, int64(trimRows), bound)
+			return int(n), err
+		}) {
+			return
+		}
+	}
+}
+
+// Connections returns connections of an endpoint after a seq in order, at most limit (1 to 1000). Damaged rows are left
+// out and logged once. ErrNotFound.
+func (s *Store) Connections(ctx context.Context, endpoint string, after webhook.Seq, limit int) ([]webhook.Connection, error) {
+	const query = `SELECT seq, data FROM connections WHERE endpoint = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+	if limit < 1 || limit > maxLimit {
+		limit = maxLimit
+	}
+	e, err := s.find(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("store: connections: %w", err)
+	}
+	var found []webhook.Connection
+	err = s.readers.each(ctx, query, func(r *sql.Rows) error {
+		var seq int64
+		var data []byte
+		if err := r.Scan(&seq, &data); err != nil {
+			return err
+		}
+		if c, ok := s.connection(ctx, seq, e.id, data); ok {
+			c.Endpoint = endpoint
+			found = append(found, c)
+		}
+		return nil
+	}, e.id, int64(after), int64(s.Last()), limit)
+	if err != nil {
+		return nil, fmt.Errorf("store: connections of %q: %w", endpoint, err)
+	}
+	return found, nil
+}
+
+// connection reads a row; false when it is damaged.
+func (s *Store) connection(ctx context.Context, seq, id int64, data []byte) (webhook.Connection, bool) {
+	c, err := unpackConnection(data, id)
+	if err != nil {
+		s.quarantine.report(ctx, "connection", seq, err)
+	}
+	c.Seq = webhook.Seq(seq)
+	return c, err == nil
+}
+
+func (w *window) connections(ctx context.Context) error {
+	const query = `SELECT seq, endpoint, data FROM connections WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
+		var seq, id int64
+		var data []byte
+		if err := r.Scan(&seq, &id, &data); err != nil {
+			return seq, err
+		}
+		name, there := w.directory.nameOf(id << 2)
+		if !there {
+			return seq, nil
+		}
+		if c, ok := w.s.connection(ctx, seq, id, data); ok {
+			c.Endpoint = name
+			w.facts = append(w.facts, webhook.Fact{Seq: c.Seq, Kind: webhook.FactConnection, Endpoint: name, Connection: &c})
+		}
+		return seq, nil
+	})
+}
+
+// packConnection returns a connection without seq and endpoint, sealed together with the endpoint's id.
+func packConnection(c *webhook.Connection, endpoint int64) []byte {
+	p := packer{buf: make([]byte, 0, 96)}
+	p.raw([]byte{packing})
+	peer, _ := c.Peer.MarshalBinary()
+	p.bytes(peer)
+	p.time(c.At)
+	p.string(string(c.Reached))
+	p.string(string(c.Fault))
+	p.string(c.Step)
+	p.bool(c.Handshake != nil)
+	if h := c.Handshake; h != nil {
+		p.int(int64(h.Done))
+		p.string(h.Version)
+		p.string(h.ServerName)
+		p.string(h.Protocol)
+		p.string(h.Err)
+	}
+	p.int(int64(c.Requests))
+	p.duration(c.Ended)
+	p.string(string(c.EndedBy))
+	return p.seal(seqBytes(webhook.Seq(endpoint)))
+}
+
+func unpackConnection(data []byte, endpoint int64) (webhook.Connection, error) {
+	var c webhook.Connection
+	u, err := unseal(data, seqBytes(webhook.Seq(endpoint)))
+	if err != nil {
+		return c, err
+	}
+	u.raw(1)
+	var peer netip.AddrPort
+	if err := peer.UnmarshalBinary(u.bytes()); err == nil {
+		c.Peer = peer
+	}
+	c.At = u.time()
+	c.Reached = webhook.Reached(u.string())
+	c.Fault = webhook.Fault(u.string())
+	c.Step = u.string()
+	if u.bool() {
+		c.Handshake = &webhook.Handshake{
+			Done: durationOf(u.int()), Version: u.string(), ServerName: u.string(), Protocol: u.string(), Err: u.string(),
+		}
+	}
+	c.Requests = int(u.int())
+	c.Ended = u.duration()
+	c.EndedBy = webhook.HangUp(u.string())
+	return c, u.err
+}

@@ -1,0 +1,136 @@
+package store_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver/store"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+func connection(endpoint string, i int) webhook.Connection {
+	ended := time.Duration(i) * time.Millisecond
+	return webhook.Connection{
+		Endpoint: endpoint, Peer: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.7"), uint16(1000+i%60000)), At: start.Add(ended),
+		Reached: webhook.ConnAccepted, Fault: webhook.TLSBadCert, Step: "tls-badcert/cert=expired", Requests: i, Ended: &ended,
+		EndedBy: webhook.HangUpRST,
+		Handshake: &webhook.Handshake{
+			Done: 3 * time.Millisecond, Version: "TLS 1.3", ServerName: "h.example", Protocol: "h2", Err: "remote error: tls: expired",
+		},
+	}
+}
+
+// written records connections and waits until they are on disk.
+func written(t *testing.T, s *store.Store, list ...webhook.Connection) {
+	t.Helper()
+	for _, c := range list {
+		if err := s.RecordConnection(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Whatever is written later is committed later.
+	record(t, s, fmt.Sprint("after ", len(list)))
+}
+
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, store.Config{Dir: dir})
+	endpoint(t, s, webhook.Endpoint{Name: "other"})
+	refused := webhook.Connection{Endpoint: "hook", Peer: connection("", 0).Peer, At: start, Reached: webhook.ConnRefused, Fault: webhook.Refuse, Step: "refuse"}
+	want := []webhook.Connection{connection("hook", 1), refused, connection("hook", 2)}
+	written(t, s, want[0], connection("other", 9), want[1], want[2])
+	got, err := s.Connections(t.Context(), "hook", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		want[i].Seq = got[i].Seq
+	}
+	equal(t, "connections", want, got)
+	page, err := s.Connections(t.Context(), "hook", got[0].Seq, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the second", want[1:2], page)
+	facts, err := s.Facts(t.Context(), 0, 100)
+	if err != nil || len(facts) != 5 {
+		t.Fatalf("%d facts, %v", len(facts), err)
+	}
+	equal(t, "a fact", webhook.Fact{Seq: got[0].Seq, Kind: webhook.FactConnection, Endpoint: "hook", Connection: &want[0]}, facts[0])
+
+	if err := s.DeleteEndpoint(t.Context(), "hook"); err != nil {
+		t.Fatal(err)
+	}
+	mustFail(t, "recording", s.RecordConnection(t.Context(), want[0]), webhook.ErrNotFound)
+	_, err = s.Connections(t.Context(), "hook", 0, 10)
+	mustFail(t, "listing", err, webhook.ErrNotFound)
+	if n, err := s.Query(t.Context(), "SELECT count(*) FROM connections"); err != nil || n != 1 {
+		t.Errorf("%d connections are left, %v; want 1", n, err)
+	}
+}
+
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{})
+	list := make([]webhook.Connection, 10_200)
+	for i := range list {
+		list[i] = connection("hook", i)
+	}
+	written(t, s, list...)
+	n, err := s.Query(t.Context(), "SELECT count(*) FROM connections")
+	if err != nil || n < 10_000 || n > 10_064 {
+		t.Errorf("%d connections, %v; want 10 000 and a few", n, err)
+	}
+}
+
+func TestOldConnectionsGo(t *testing.T) {
+	t.Parallel()
+	now := start
+	clock := make(chan time.Time, 1)
+	clock <- now
+	dir := t.TempDir()
+	config := store.Config{Dir: dir, Pause: 5 * time.Millisecond, Now: func() time.Time {
+		at := <-clock
+		clock <- at
+		return at
+	}}
+	s := open(t, config)
+	written(t, s, connection("hook", 1), connection("hook", 2))
+	<-clock
+	clock <- now.Add(8 * 24 * time.Hour)
+	// The newest stays: the last seq that was given out must be known after a restart.
+	eventually(t, "the older connection is deleted", func() bool {
+		list, err := s.Connections(t.Context(), "hook", 0, 10)
+		return err == nil && len(list) == 1 && list[0].Requests == 2
+	})
+}
+
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{})
+	for name, change := range map[string]func() error{
+		"create": func() error { _, err := s.SaveEndpoint(t.Context(), webhook.Endpoint{Name: "new"}, true); return err },
+		"update": func() error {
+			_, err := s.SaveEndpoint(t.Context(), webhook.Endpoint{Name: "hook", Listener: &webhook.ListenerPolicy{TLS: true, Port: 20001}}, false)
+			return err
+		},
+	} {
+		changed := s.Changed()
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		case <-time.After(30 * time.Second):
+			t.Errorf("%s: nobody was told", name)
+		}
+	}
+	changed := s.Changed()
+	if err := s.DeleteEndpoint(t.Context(), "hook"); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+}
