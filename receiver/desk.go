@@ -2,7 +2,10 @@ package receiver
 
 import (
 	"fmt"
+	"net/http"
+	"strings"
 
+	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/secret"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -15,15 +18,17 @@ type desk struct {
 	program  *plan.Program
 	refusal  webhook.Plan
 	waiting  *counter
+	// connects tells that the program's place is that of the endpoint's listener.
+	connects bool
 }
 
 // CheckRespond tells why a plan text cannot be an endpoint's answers, or returns nil.
-func CheckRespond(text string) error {
-	_, err := program(text)
+func (s *Server) CheckRespond(text string) error {
+	_, err := s.program(text)
 	return err
 }
 
-func program(text string) (*plan.Program, error) {
+func (s *Server) program(text string) (*plan.Program, error) {
 	if text == "" {
 		text = "200"
 	}
@@ -32,8 +37,9 @@ func program(text string) (*plan.Program, error) {
 		return nil, err
 	}
 	if p.NeedsListener() {
-		return nil, fmt.Errorf("%w: respond %.80q: a fault before HTTP needs a listener of the endpoint's own, which this version cannot give; "+
-			"on the shared port use close@request, reset@request, reset@body, hang, drip, trickle-head, truncate or garbage", webhook.ErrInvalid, text)
+		if err = s.gates.check(text, p); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -58,9 +64,10 @@ func (s *Server) desk(name string) (*desk, error) {
 	if d.verifier, err = secret.New(endpoint); err != nil {
 		return nil, fmt.Errorf("endpoint %s: secret: %w", name, err)
 	}
-	if d.program, err = program(endpoint.Respond); err != nil {
+	if d.program, err = s.program(endpoint.Respond); err != nil {
 		return nil, fmt.Errorf("endpoint %s: respond: %w", name, err)
 	}
+	d.connects = d.program.Connects()
 	s.desks.Store(name, d)
 	return d, nil
 }
@@ -75,4 +82,22 @@ func refusal(r webhook.Refusal) webhook.Plan {
 // limitPlan is an answer that no rule of the endpoint chose.
 func limitPlan(status int, header []webhook.Field, body string) webhook.Plan {
 	return webhook.Plan{Text: fmt.Sprint(status), Step: -1, Status: status, Header: header, Body: []byte(body)}
+}
+
+// only serves one endpoint on its own listener; other paths are unknown there.
+func (s *Server) only(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if conn := gate.From(r.Context()); conn != nil {
+			conn.Request()
+			if r.TLS == nil {
+				r.TLS = conn.TLS()
+			}
+		}
+		asked, isHook := strings.CutPrefix(r.URL.EscapedPath(), "/hooks/")
+		if asked, _, _ = strings.Cut(asked, "/"); isHook && asked != name {
+			s.nowhere(w, r)
+			return
+		}
+		s.serve(w, r)
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/hookrange/hookrange/receiver/fault"
+	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/payload"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -129,10 +130,17 @@ func (s *Server) plan(d *desk, c *webhook.Capture, arrival webhook.Arrival, path
 		return limitAnswer(c.Reason), nil
 	default:
 	}
+	step, connects := arrival.Step, false
+	if d.connects {
+		if own := s.gates.of(d.endpoint.Name); own != nil {
+			step, connects = own.Request()
+		}
+	}
 	//nolint:gosec // the seed chooses among planned answers
 	p := d.program.For(plan.Arrival{
-		Step: arrival.Step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
+		Step: step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
 	})
+	p.Close = p.Close || connects
 	if !waits(p) {
 		return p, nil
 	}
@@ -214,6 +222,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 	if err := s.config.Store.Finish(context.WithoutCancel(ctx), ticket, outcome); err != nil {
 		s.config.Log.ErrorContext(ctx, "outcome not recorded", slog.Int64("seq", int64(ticket.Seq)), slog.Any("error", err))
 	}
+	if r.ProtoMajor == 2 && outcome.Status == 0 {
+		panic(http.ErrAbortHandler) // how net/http is told to reset a stream
+	}
 	if t.reason == webhook.BodyTooLarge {
 		//nolint:errcheck // draining is a courtesy
 		http.NewResponseController(w).SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -225,6 +236,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 func (*Server) line(r *http.Request) fault.Line {
 	if conn := wire.From(r.Context()); conn != nil {
 		return conn
+	}
+	if conn := gate.From(r.Context()); conn != nil {
+		return newStream(r, conn)
 	}
 	return noLine{}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/receiver/wire"
 )
@@ -35,6 +36,12 @@ type Store interface {
 	Record(ctx context.Context, c *webhook.Capture, hasRefs bool) (webhook.Ticket, error)
 	// Finish notes what became of the answer; it does not wait for the disk.
 	Finish(ctx context.Context, t webhook.Ticket, o webhook.Outcome) error
+	// Endpoints returns all endpoints. It does not block.
+	Endpoints() []*webhook.Endpoint
+	// Changed returns a channel that is closed with the next change of an endpoint.
+	Changed() <-chan struct{}
+	// RecordConnection notes a connection to an endpoint's own listener; it does not wait for the disk.
+	RecordConnection(ctx context.Context, c webhook.Connection) error
 }
 
 // Config of a Server. The zero value of each optional field takes the default that its comment names.
@@ -47,6 +54,10 @@ type Config struct {
 	Metrics *metrics.Set
 	// Limits bound one request; see wire.Limits for the defaults.
 	Limits wire.Limits
+	// Listeners, unless nil, gives listeners of their own to endpoints whose settings ask for one or whose answers have
+	// faults before HTTP. Such an endpoint takes requests on the shared port too, which then take the next step that is at
+	// HTTP level.
+	Listeners *Listeners
 	// Waiting and WaitingPerEndpoint bound the answers that wait at once. Default to 10 000 and 1 000.
 	Waiting, WaitingPerEndpoint int64
 	// InFlight bounds the bytes of bodies that are being read or recorded. Defaults to 256 MiB.
@@ -66,6 +77,8 @@ type Server struct {
 	closing context.Context //nolint:containedctx // the server's own life, not a request's
 	giveUp  context.CancelFunc
 	count   counts
+	// gates is nil when endpoints have no listeners of their own.
+	gates *gates
 	// handling is read-locked by each request: net/http does not wait for connections that were taken over.
 	handling sync.RWMutex
 }
@@ -82,6 +95,9 @@ func New(config Config) *Server {
 	config.MaxWait = orDefault(config.MaxWait, 10*time.Minute)
 	s := &Server{config: config, waiting: counter{limit: config.Waiting}, bodies: counter{limit: config.InFlight}}
 	s.closing, s.giveUp = context.WithCancel(context.Background())
+	if config.Listeners != nil {
+		s.gates = newGates(s, *config.Listeners)
+	}
 	s.count = newCounts(config.Metrics, s)
 	s.router = mux.NewRouter().SkipClean(true).UseEncodedPath()
 	s.router.HandleFunc("/healthz", s.health).Methods(http.MethodGet, http.MethodHead).Name("health")
@@ -105,24 +121,24 @@ func (s *Server) Handler() http.Handler { return s.router }
 // Run serves connections of inner until ctx ends. Then it stops accepting, gives waiting answers up, lets the
 // others finish for at most 5 s and returns.
 func (s *Server) Run(ctx context.Context, inner net.Listener) error {
-	server := &http.Server{
-		Handler:                      http.HandlerFunc(s.serve),
-		ReadHeaderTimeout:            5 * time.Second,
-		IdleTimeout:                  60 * time.Second,
-		MaxHeaderBytes:               s.config.Limits.Head,
-		ConnContext:                  wire.Context,
-		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	server := s.server(http.HandlerFunc(s.serve))
+	var own sync.WaitGroup
+	if s.gates != nil {
+		ctx, cancel := context.WithCancel(ctx)
+		own.Go(func() { s.gates.run(ctx); s.gates.stop() })
+		defer own.Wait()
+		defer cancel()
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		s.giveUp()
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
 		err := server.Shutdown(late)
 		if err != nil {
 			err = errors.Join(err, server.Close())
 		}
+		own.Wait()
 		stopped <- errors.Join(err, s.handled(late))
 	})
 	err := server.Serve(wire.Listener(inner))
@@ -135,6 +151,23 @@ func (s *Server) Run(ctx context.Context, inner net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// shutdownTime is how long answers may take once the server is to end.
+const shutdownTime = 5 * time.Second
+
+func (s *Server) server(handler http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    s.config.Limits.Head,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return gate.Context(wire.Context(ctx, conn), conn)
+		},
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(s.config.Log.Handler(), slog.LevelDebug),
+	}
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 
 // edge is a running receiver over a real store on a real socket.
 type edge struct {
+	server  *receiver.Server
 	store   *store.Store
 	bell    *live.Bell
 	base    string
@@ -64,8 +65,8 @@ func newEdge(t *testing.T, config receiver.Config, endpoints ...webhook.Endpoint
 		store: db, bell: bell, base: "http://" + ln.Addr().String(), address: ln.Addr().String(),
 		stop: stop, stopped: make(chan error, 1),
 	}
-	server := receiver.New(config)
-	go func() { e.stopped <- server.Run(ctx, ln) }()
+	e.server = receiver.New(config)
+	go func() { e.stopped <- e.server.Run(ctx, ln) }()
 	t.Cleanup(func() {
 		stop()
 		<-e.stopped
@@ -367,7 +368,7 @@ func TestAnswersChangeWithTheirEndpoint(t *testing.T) {
 func TestCheckRespond(t *testing.T) {
 	t.Parallel()
 	for text, ok := range map[string]bool{"": true, "503x2 200": true, "refuse": false, "2000": false, "tls-alert 200": false} {
-		if err := receiver.CheckRespond(text); (err == nil) != ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+		if err := receiver.New(receiver.Config{}).CheckRespond(text); (err == nil) != ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

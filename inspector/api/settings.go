@@ -66,7 +66,7 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 	}
 	m := merger{stored: stored, shown: shown}
 	ep := webhook.Endpoint{
-		Name: form.Name, Created: stored.Created, Declared: stored.Declared,
+		Name: form.Name, Created: stored.Created, Declared: stored.Declared, Listener: stored.Listener,
 		Secret:  m.secret(form),
 		Expect:  m.expect(form.Expect),
 		Respond: m.text("respond", form.Respond, shown.Respond, stored.Respond),

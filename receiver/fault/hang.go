@@ -20,6 +20,10 @@ func (p *performance) hang(ctx context.Context) {
 		}
 		return
 	}
+	if p.endsStream() {
+		p.onStream(ctx)
+		return
+	}
 	c, err := p.seize()
 	if err != nil {
 		p.fail(ctx, "hang cannot be ended without an answer: "+err.Error())

@@ -47,7 +47,7 @@ type Job struct {
 // Perform carries the plan out and returns what happened; it blocks until the answer has ended. ctx
 // is the request's context and also ends when the receiver shuts down. The request's body must have
 // been read to its end, or net/http does not notice a sender that hangs up. A plan that cannot be
-// carried out here (a fault before HTTP, a takeover over HTTP/2) is answered 500, with a Note.
+// carried out here (a fault before HTTP, or one whose bytes HTTP/2 has no place for) is answered 500, with a Note.
 func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) webhook.Outcome {
 	if job.MaxWait <= 0 {
 		job.MaxWait = DefaultMaxWait
@@ -79,6 +79,10 @@ func (p *performance) perform(ctx context.Context) {
 		}
 	case webhook.Hang:
 		p.hang(ctx)
+	case webhook.H2Reset, webhook.H2GoAway:
+		if p.wait(ctx, plan.After) {
+			p.onStream(ctx)
+		}
 	case webhook.Drip, webhook.TrickleHead, webhook.Truncate, webhook.Garbage, webhook.CloseRequest,
 		webhook.ResetRequest, webhook.ResetBody:
 		if p.wait(ctx, plan.After) {
@@ -91,6 +95,10 @@ func (p *performance) perform(ctx context.Context) {
 
 // takeOver carries out the faults that need the connection itself.
 func (p *performance) takeOver(ctx context.Context) {
+	if p.endsStream() {
+		p.onStream(ctx)
+		return
+	}
 	c, err := p.seize()
 	if err != nil {
 		p.fail(ctx, string(p.job.Plan.Fault)+" cannot be carried out: "+err.Error())

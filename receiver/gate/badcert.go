@@ -27,4 +27,3 @@ func (a *Authority) flawed(flaw webhook.Flaw, names certNames) (*tls.Certificate
 	}
 	return a.sign(leaf, issuer, key)
 }
-

@@ -47,4 +47,3 @@ type Config struct {
 	// Log is required.
 	Log *slog.Logger
 }
-

@@ -78,6 +78,16 @@ func (p *Program) Request(place int) int {
 	}
 }
 
+// Has reports whether a step has the fault.
+func (p *Program) Has(fault webhook.Fault) bool {
+	for i := range p.steps {
+		if p.steps[i].plan.Fault == fault {
+			return true
+		}
+	}
+	return false
+}
+
 // Waits returns a step that ends only when tries to connect are counted, or "".
 func (p *Program) Waits() string {
 	for k, i := range p.sequence {

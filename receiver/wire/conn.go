@@ -45,8 +45,14 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{Conn: conn}, nil
+	return Wrap(conn), nil
 }
+
+// Wrap returns a connection as a *Conn. One with TLS is wrapped above TLS, so that what is logged is HTTP/1.
+func Wrap(conn net.Conn) *Conn { return &Conn{Conn: conn} }
+
+// NetConn returns the connection below.
+func (c *Conn) NetConn() net.Conn { return c.Conn }
 
 // Context is for http.Server.ConnContext: it makes the connection known to handlers.
 func Context(ctx context.Context, conn net.Conn) context.Context {
@@ -84,7 +90,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	if err != nil && c.hungUp.IsZero() {
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			c.hungUp, c.hungUpBy = now, webhook.HangUpFIN
 		case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 			c.hungUp, c.hungUpBy = now, webhook.HangUpRST
@@ -130,10 +136,23 @@ func (c *Conn) HungUp() (at time.Time, by webhook.HangUp, ok bool) {
 
 // Reset closes the connection with an RST, dropping what was not sent.
 func (c *Conn) Reset() error {
-	if tcp, ok := c.Conn.(interface{ SetLinger(sec int) error }); ok {
-		if err := tcp.SetLinger(0); err != nil {
+	for under := c.Conn; under != nil; {
+		if tcp, ok := under.(interface{ SetLinger(sec int) error }); ok {
+			if err := tcp.SetLinger(0); err != nil {
+				return err
+			}
+			// Closing TLS first would say goodbye.
+			err := under.Close()
+			if under != c.Conn {
+				_ = c.Close()
+			}
 			return err
 		}
+		layer, ok := under.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		under = layer.NetConn()
 	}
 	return c.Close()
 }

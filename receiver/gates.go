@@ -1,0 +1,362 @@
+package receiver
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/hookrange/hookrange/receiver/gate"
+	"github.com/hookrange/hookrange/receiver/plan"
+	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/receiver/wire"
+)
+
+// Listeners say where endpoints get listeners of their own.
+type Listeners struct {
+	// Host is the address that they listen on. Defaults to 127.0.0.1.
+	Host netip.Addr
+	// Ports to choose from. Defaults to 20000 to 20999.
+	Ports gate.Ports
+	// Authority signs the certificates of those with TLS. Nil makes one that lives as long as the server.
+	Authority *gate.Authority
+}
+
+// gates keeps the listeners of endpoints in step with their settings. It opens them when it is first asked, and serves
+// them between run and stop.
+type gates struct {
+	s       *Server
+	where   Listeners
+	counter gate.Counter
+
+	mu      sync.Mutex
+	own     map[string]*own
+	running bool
+	stopped bool
+	// serving counts the goroutines of servers, of those that end included.
+	serving sync.WaitGroup
+}
+
+// own is the listener of one endpoint.
+type own struct {
+	// endpoint is the version that the listener agrees with.
+	endpoint *webhook.Endpoint
+	policy   webhook.ListenerPolicy
+	// gate is nil for an endpoint without a listener.
+	gate   *gate.Gate
+	server *http.Server
+}
+
+func newGates(s *Server, where Listeners) *gates {
+	if !where.Host.IsValid() {
+		where.Host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	where.Ports = where.Ports.WithDefaults()
+	return &gates{s: s, where: where, own: map[string]*own{}}
+}
+
+// check refuses answers that no listener here can carry out.
+func (g *gates) check(text string, p *plan.Program) error {
+	if g == nil {
+		return fmt.Errorf("%w: respond %.80q: a fault before HTTP needs a listener of the endpoint's own, which this server does not give; "+
+			"on the shared port use close@request, reset@request, reset@body, hang, drip, trickle-head, truncate or garbage", webhook.ErrInvalid, text)
+	}
+	if !gate.CanDrop && p.Has(webhook.Blackhole) {
+		return fmt.Errorf("%w: respond %.80q: this system cannot leave connections unanswered, as blackhole does", webhook.ErrInvalid, text)
+	}
+	if step := p.Waits(); step != "" {
+		if ok, reason := g.counter.Countable(); !ok {
+			return fmt.Errorf("%w: respond %.80q: %s ends with a number of tries, and %s; say how long instead, as in %s/for=5s",
+				webhook.ErrInvalid, text, step, reason, step)
+		}
+	}
+	return nil
+}
+
+// policy returns the listener that an endpoint needs; false for none.
+func policy(ep *webhook.Endpoint, p *plan.Program) (webhook.ListenerPolicy, bool) {
+	var need webhook.ListenerPolicy
+	if ep.Listener != nil {
+		need = *ep.Listener
+	}
+	withTLS, h2 := p.Protocols()
+	need.H2 = need.H2 || h2
+	need.TLS = need.TLS || withTLS || need.H2
+	return need, ep.Listener != nil || p.NeedsListener()
+}
+
+// of returns the gate of an endpoint, in step with its settings as they are now, or nil.
+func (g *gates) of(name string) *gate.Gate {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if o := g.sync(name); o != nil {
+		return o.gate
+	}
+	return nil
+}
+
+// sync makes the listener of an endpoint agree with its settings; mu is held.
+func (g *gates) sync(name string) *own {
+	before := g.own[name]
+	ep, err := g.s.config.Store.Endpoint(name)
+	if err != nil || g.stopped {
+		g.close(name)
+		return nil
+	}
+	if before != nil && before.endpoint == ep {
+		return before
+	}
+	program, err := g.s.program(ep.Respond)
+	if err != nil {
+		// The desk says so when a request comes.
+		g.close(name)
+		return nil
+	}
+	need, needed := policy(ep, program)
+	if before != nil && needed && before.gate != nil && before.policy == need {
+		if before.endpoint.Respond != ep.Respond {
+			before.gate.Restart(program)
+		}
+		before.endpoint = ep
+		return before
+	}
+	g.close(name)
+	o := &own{endpoint: ep, policy: need}
+	g.own[name] = o
+	if !needed {
+		return o
+	}
+	if err = g.open(o, program); err != nil {
+		g.s.config.Log.Error("endpoint has no listener of its own", slog.String("endpoint", name), slog.Any("error", err))
+		return o
+	}
+	if g.running {
+		g.serve(o)
+	}
+	return o
+}
+
+func (g *gates) open(o *own, program *plan.Program) error {
+	config := gate.Config{
+		Endpoint: o.endpoint.Name, Steps: program, H2: o.policy.H2, Counter: &g.counter, Record: g.record, Log: g.s.config.Log,
+		Addr: netip.AddrPortFrom(g.where.Host, uint16(o.policy.Port)), //nolint:gosec // checked next
+	}
+	if o.policy.Port < 0 || o.policy.Port > 65535 {
+		return fmt.Errorf("%w: port %d: give 1 to 65535, or 0 for a free one", webhook.ErrInvalid, o.policy.Port)
+	}
+	if o.policy.TLS {
+		authority, err := g.authority()
+		if err != nil {
+			return err
+		}
+		config.Authority = authority
+	}
+	opened, err := g.where.Ports.Open(config)
+	if err != nil {
+		return err
+	}
+	o.gate, o.server = opened, g.s.server(g.s.only(o.endpoint.Name))
+	return nil
+}
+
+// authority returns the one that signs, made when it is first needed; mu is held.
+func (g *gates) authority() (*gate.Authority, error) {
+	if g.where.Authority == nil {
+		made, err := gate.NewAuthority()
+		if err != nil {
+			return nil, err
+		}
+		g.where.Authority = made
+	}
+	return g.where.Authority, nil
+}
+
+func (g *gates) serve(o *own) {
+	g.serving.Go(func() {
+		if err := o.server.Serve(ownListener{o.gate}); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			g.s.config.Log.Error("endpoint's listener ended", slog.String("endpoint", o.endpoint.Name), slog.Any("error", err))
+		}
+	})
+}
+
+// close ends the listener of an endpoint; requests under way are finished, for a while. mu is held.
+func (g *gates) close(name string) {
+	o := g.own[name]
+	delete(g.own, name)
+	if o == nil || o.gate == nil {
+		return
+	}
+	g.free(o)
+	g.serving.Go(func() { g.finish(o) })
+}
+
+func (g *gates) free(o *own) {
+	if err := o.gate.Close(); err != nil {
+		g.s.config.Log.Warn("endpoint's listener", slog.Any("error", err))
+	}
+}
+
+func (g *gates) finish(o *own) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	if o.server.Shutdown(ctx) != nil {
+		_ = o.server.Close()
+	}
+}
+
+func (g *gates) record(c webhook.Connection) {
+	err := g.s.config.Store.RecordConnection(context.Background(), c)
+	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
+		g.s.config.Log.Error("connection not recorded", slog.String("endpoint", c.Endpoint), slog.Any("error", err))
+	}
+}
+
+// run serves the endpoints' listeners and follows the endpoints as they come, change and go, until ctx ends.
+func (g *gates) run(ctx context.Context) {
+	g.mu.Lock()
+	g.running = true
+	for _, o := range g.own {
+		if o.gate != nil {
+			g.serve(o)
+		}
+	}
+	g.mu.Unlock()
+	for {
+		changed := g.s.config.Store.Changed()
+		g.follow()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (g *gates) follow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	list := g.s.config.Store.Endpoints()
+	for _, ep := range list {
+		g.sync(ep.Name)
+	}
+	for name := range g.own {
+		if !slices.ContainsFunc(list, func(ep *webhook.Endpoint) bool { return ep.Name == name }) {
+			g.close(name)
+		}
+	}
+}
+
+// stop closes all listeners and waits for their servers, which cut what takes too long.
+func (g *gates) stop() {
+	g.mu.Lock()
+	g.stopped = true
+	for name := range g.own {
+		g.close(name)
+	}
+	g.mu.Unlock()
+	g.serving.Wait()
+}
+
+// ownListener hands connections to net/http, which speaks HTTP/2 only where it gets the TLS connection itself.
+type ownListener struct{ *gate.Gate }
+
+// Accept returns the next connection.
+func (l ownListener) Accept() (net.Conn, error) {
+	conn, err := l.Gate.Accept()
+	if err != nil {
+		return nil, err
+	}
+	if secure, ok := conn.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+		return conn, nil
+	}
+	return wire.Wrap(conn), nil
+}
+
+// Address returns the base of the hook URLs of an endpoint that has a listener of its own, such as
+// "https://127.0.0.1:20017"; ok is false for one that has none. It opens the listener if need be.
+func (s *Server) Address(endpoint string) (base string, ok bool) {
+	if s.gates == nil {
+		return "", false
+	}
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	o := s.gates.sync(endpoint)
+	if o == nil || o.gate == nil {
+		return "", false
+	}
+	scheme := "http://"
+	if o.policy.TLS {
+		scheme = "https://"
+	}
+	host, port, err := net.SplitHostPort(o.gate.Addr().String())
+	if err != nil {
+		return "", false
+	}
+	if s.gates.where.Host.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return scheme + net.JoinHostPort(host, port), true
+}
+
+// Countable tells whether tries to connect that were refused or dropped are counted here, and if not, why.
+func (s *Server) Countable() (ok bool, reason string) {
+	if s.gates == nil {
+		return false, "endpoints have no listeners of their own here"
+	}
+	return s.gates.counter.Countable()
+}
+
+// Open returns the connections to an endpoint's own listener that have not ended. The others are in the store.
+func (s *Server) Open(endpoint string) []webhook.Connection {
+	if own := s.gates.of(endpoint); own != nil {
+		return own.Open()
+	}
+	return nil
+}
+
+// Shut returns the fault that keeps connections away from an endpoint's own listener now, or "".
+func (s *Server) Shut(endpoint string) webhook.Fault {
+	if own := s.gates.of(endpoint); own != nil {
+		return own.Shut()
+	}
+	return ""
+}
+
+// AuthorityPEM returns the certificate that a sender must trust to reach endpoints over TLS.
+func (s *Server) AuthorityPEM() ([]byte, error) {
+	if s.gates == nil {
+		return nil, errors.New("receiver: endpoints have no listeners of their own here")
+	}
+	s.gates.mu.Lock()
+	defer s.gates.mu.Unlock()
+	authority, err := s.gates.authority()
+	if err != nil {
+		return nil, err
+	}
+	return authority.PEM(), nil
+}
+
+// CheckListener tells why an endpoint cannot have the listener that it asks for, or returns nil.
+func (s *Server) CheckListener(l *webhook.ListenerPolicy) error {
+	switch {
+	case l == nil:
+		return nil
+	case s.gates == nil:
+		return fmt.Errorf("%w: listener: this server gives endpoints no listeners of their own", webhook.ErrInvalid)
+	case l.Port != 0:
+		if err := (gate.Ports{First: l.Port, Last: l.Port}).Check(); err != nil {
+			return fmt.Errorf("listener: port %s: %w", strconv.Itoa(l.Port), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,416 @@
+package receiver_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hookrange/hookrange/receiver"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+func own() receiver.Config { return receiver.Config{Listeners: &receiver.Listeners{}} }
+
+// hookURL is the URL of an endpoint's own listener.
+func (e *edge) hookURL(t *testing.T, endpoint string) string {
+	t.Helper()
+	base, ok := e.server.Address(endpoint)
+	if !ok {
+		t.Fatalf("%s has no listener of its own", endpoint)
+	}
+	return base + "/hooks/" + endpoint + "?secret=s"
+}
+
+func (e *edge) authority(t *testing.T) []byte {
+	t.Helper()
+	cert, err := e.server.AuthorityPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert
+}
+
+// sender makes a new connection for each request, except over HTTP/2.
+func (e *edge) sender(t *testing.T, h2 bool) *http.Client {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(e.authority(t))
+	transport := &http.Transport{
+		DisableKeepAlives: !h2, ForceAttemptHTTP2: h2, TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: 20 * time.Second}
+}
+
+func send(t *testing.T, client *http.Client, url, body string) (int, error) {
+	t.Helper()
+	// A body that cannot be read twice keeps net/http from trying again by itself.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, io.MultiReader(strings.NewReader(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode, nil
+}
+
+// connections waits until n are stored and returns them in the order in which they began.
+func (e *edge) connections(t *testing.T, endpoint string, n int) []webhook.Connection {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		seen := e.store.Last()
+		list, err := e.store.Connections(ctx, endpoint, 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) >= n {
+			slices.SortFunc(list, func(a, b webhook.Connection) int { return a.At.Compare(b.At) })
+			return list
+		}
+		if _, err = e.bell.Wait(ctx, seen); err != nil {
+			t.Fatalf("%d of %d connections: %v", len(list), n, err)
+		}
+	}
+}
+
+func TestOwnListenerMixesStepsOfBothLevels(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, own(), open("rules", "s", "503 close@accept reset@accept 200"))
+	url := e.hookURL(t, "rules")
+	client := &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second} // keeps connections where it may
+	t.Cleanup(client.CloseIdleConnections)
+	var got []string
+	for range 5 {
+		status, err := send(t, client, url, "x")
+		switch {
+		case errors.Is(err, syscall.ECONNRESET):
+			got = append(got, "reset")
+		case err != nil:
+			got = append(got, "closed")
+		default:
+			got = append(got, fmt.Sprint(status))
+		}
+	}
+	if text := strings.Join(got, " "); text != "503 closed reset 200 200" {
+		t.Fatal(text)
+	}
+	list := e.captures(t, "rules", 3)
+	if len(list) != 3 || !list[0].Plan.Close || list[1].Plan.Close || list[1].Plan.Step != 3 || list[2].Attempt != 3 {
+		t.Fatalf("%+v", list)
+	}
+	client.CloseIdleConnections()
+	conns := e.connections(t, "rules", 4)
+	for i, want := range []struct {
+		fault    webhook.Fault
+		requests int
+	}{{"", 1}, {webhook.CloseAccept, 0}, {webhook.ResetAccept, 0}, {"", 2}} {
+		if conns[i].Fault != want.fault || conns[i].Requests != want.requests || conns[i].Ended == nil {
+			t.Errorf("connection %d: %+v", i, conns[i])
+		}
+	}
+	if conns[3].EndedBy != webhook.HangUpFIN || conns[1].EndedBy != "" || conns[2].EndedBy != "" {
+		t.Errorf("ended by %q, %q and %q", conns[1].EndedBy, conns[2].EndedBy, conns[3].EndedBy)
+	}
+	// The shared port takes requests too, and the own one no other endpoint's.
+	if status, _, _ := e.post(t, "/hooks/rules?secret=s", "y"); status != http.StatusOK {
+		t.Errorf("shared port answered %d", status)
+	}
+	if status, err := send(t, client, strings.Replace(url, "/rules", "/other", 1), "y"); err != nil || status != http.StatusNotFound {
+		t.Errorf("another endpoint answered %d, %v", status, err)
+	}
+}
+
+func TestRefusedBetweenRequests(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, own(), open("rules", "s", "503 refuse/for=300ms 200"))
+	url, client := e.hookURL(t, "rules"), e.sender(t, false)
+	if status, err := send(t, client, url, "x"); err != nil || status != 503 {
+		t.Fatal(status, err)
+	}
+	refused := 0
+	for {
+		status, err := send(t, client, url, "x")
+		if err == nil {
+			if status != 200 {
+				t.Fatal(status)
+			}
+			break
+		}
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatal(err)
+		}
+		refused++
+	}
+	if refused == 0 {
+		t.Fatal("the gate was open when its 503 arrived")
+	}
+	if ok, reason := e.server.Countable(); !ok {
+		t.Skip(reason)
+	}
+	conns := e.connections(t, "rules", refused+2)
+	if len(conns) != refused+2 || conns[1].Reached != webhook.ConnRefused || conns[1].Step != "refuse/for=300ms" {
+		t.Fatalf("%d connections for %d refused and 2 answered: %+v", len(conns), refused, conns[1])
+	}
+}
+
+func TestListenersFollowTheSettings(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, own(), open("rules", "s", "200"))
+	if base, ok := e.server.Address("rules"); ok {
+		t.Fatalf("a plain endpoint has %s", base)
+	}
+	change := func(respond string, listener *webhook.ListenerPolicy) string {
+		t.Helper()
+		ep := open("rules", "s", respond)
+		ep.Listener = listener
+		if _, err := e.store.SaveEndpoint(t.Context(), ep, false); err != nil {
+			t.Fatal(err)
+		}
+		base, _ := e.server.Address("rules")
+		return base
+	}
+	first := change("close@accept 200", nil)
+	client := e.sender(t, false)
+	if _, err := send(t, client, first+"/hooks/rules?secret=s", "x"); err == nil {
+		t.Error("the fault was not carried out")
+	}
+	if same := change("reset@accept 418", nil); same != first {
+		t.Errorf("moved from %s to %s", first, same)
+	}
+	// The new answers begin with their first step.
+	if _, err := send(t, client, first+"/hooks/rules?secret=s", "x"); !errors.Is(err, syscall.ECONNRESET) {
+		t.Error(err)
+	}
+	if status, err := send(t, client, first+"/hooks/rules?secret=s", "x"); err != nil || status != 418 {
+		t.Error(status, err)
+	}
+	if second := change("tls-alert 200", nil); !strings.HasPrefix(second, "https://") {
+		t.Errorf("TLS faults at %s", second)
+	}
+	if third := change("200", &webhook.ListenerPolicy{H2: true}); !strings.HasPrefix(third, "https://") {
+		t.Errorf("HTTP/2 at %s", third)
+	}
+	if none := change("200", nil); none != "" {
+		t.Errorf("still at %s", none)
+	}
+	last := change("close@accept/p=1", nil)
+	if err := e.store.DeleteEndpoint(t.Context(), "rules"); err != nil {
+		t.Fatal(err)
+	}
+	if base, ok := e.server.Address("rules"); ok {
+		t.Errorf("deleted and at %s", base)
+	}
+	if _, err := send(t, client, last+"/hooks/rules?secret=s", "x"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Error(err)
+	}
+}
+
+func TestBodiesOverTLSAndHTTP2(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		h2    bool
+		most  uint16
+		proto string
+		tls   string
+	}{
+		"HTTP/1.1 over TLS 1.2": {false, tls.VersionTLS12, "HTTP/1.1", "TLS 1.2"},
+		"HTTP/1.1 over TLS 1.3": {false, 0, "HTTP/1.1", "TLS 1.3"},
+		"HTTP/2":                {true, 0, "HTTP/2.0", "TLS 1.3"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ep := open("rules", "s", "200")
+			ep.Listener = &webhook.ListenerPolicy{TLS: true, H2: true}
+			e := newEdge(t, own(), ep)
+			url := e.hookURL(t, "rules")
+			client := e.sender(t, test.h2)
+			client.Transport.(*http.Transport).TLSClientConfig.MaxVersion = test.most
+			body := strings.Repeat("0123456789", 10_000)
+			if status, err := send(t, client, url, body); err != nil || status != 200 {
+				t.Fatal(status, err)
+			}
+			c := e.captures(t, "rules", 1)[0]
+			if string(c.Request.Body) != body || c.Request.Proto != test.proto || c.Request.TLS == nil || c.Request.TLS.Version != test.tls {
+				t.Fatalf("%s, %+v, %d bytes", c.Request.Proto, c.Request.TLS, len(c.Request.Body))
+			}
+			if head := string(c.Request.Head); !strings.HasPrefix(head, "POST /hooks/rules?secret=s "+test.proto+"\r\nHost: 127.0.0.1:") {
+				t.Errorf("head %q", head)
+			}
+			if c.Outcome.Bytes == 0 || c.Outcome.HungUp != nil {
+				t.Errorf("outcome %+v", c.Outcome)
+			}
+			client.CloseIdleConnections()
+			conn := e.connections(t, "rules", 1)[0]
+			if h := conn.Handshake; h == nil || h.Err != "" || h.Version != test.tls || h.Done <= 0 || conn.Requests != 1 {
+				t.Errorf("%+v, %+v", conn, conn.Handshake)
+			}
+		})
+	}
+}
+
+func TestFaultsOnHTTP2(t *testing.T) {
+	t.Parallel()
+	for fault, sees := range map[string]string{
+		"h2-reset":       "INTERNAL_ERROR",
+		"h2-goaway":      "GOAWAY|Request.Body",
+		"reset@request":  "connection reset by peer|EOF|broken pipe", // a write of the client may have taken the error from its read
+		"close@request":  "EOF",
+		"hang/for=100ms": "INTERNAL_ERROR",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			ep := open("rules", "s", fault+" 200")
+			ep.Listener = &webhook.ListenerPolicy{H2: true}
+			e := newEdge(t, own(), ep)
+			client := e.sender(t, true)
+			status, err := send(t, client, e.hookURL(t, "rules"), "x")
+			if err == nil || !slices.ContainsFunc(strings.Split(sees, "|"), func(text string) bool { return strings.Contains(err.Error(), text) }) {
+				t.Fatalf("answered %d, %v; want %s", status, err, sees)
+			}
+			if status, err = send(t, client, e.hookURL(t, "rules"), "x"); err != nil || status != 200 {
+				t.Fatal(status, err)
+			}
+			name, _, _ := strings.Cut(fault, "/")
+			if o := e.captures(t, "rules", 2)[0].Outcome; o.Fault != webhook.Fault(name) || o.HungUp != nil || o.Note != "" || o.Status != 0 {
+				t.Fatalf("%+v", o)
+			}
+		})
+	}
+}
+
+func TestHangUpIsMeasuredOverTLS(t *testing.T) {
+	t.Parallel()
+	for name, h2 := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ep := open("rules", "s", "hang")
+			ep.Listener = &webhook.ListenerPolicy{TLS: true, H2: h2}
+			e := newEdge(t, own(), ep)
+			client := e.sender(t, h2)
+			client.Timeout = 300 * time.Millisecond
+			if _, err := send(t, client, e.hookURL(t, "rules"), "x"); err == nil {
+				t.Fatal("answered")
+			}
+			o := e.captures(t, "rules", 1)[0].Outcome
+			want := webhook.HangUpFIN
+			if h2 {
+				want = webhook.HangUpRST
+			}
+			if o.HungUp == nil || o.HungUpBy != want || *o.HungUp > 20*time.Second {
+				t.Fatalf("%+v", o)
+			}
+		})
+	}
+}
+
+func TestTwoSendersAtOnce(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, own(), open("rules", "s", "reset@acceptx20 200"))
+	url := e.hookURL(t, "rules")
+	var wg sync.WaitGroup
+	for range 2 {
+		client := e.sender(t, false)
+		wg.Go(func() {
+			for {
+				if status, err := send(t, client, url, "x"); err == nil && status == 200 {
+					return
+				} else if !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("%d, %v", status, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	faults := 0
+	for _, c := range e.connections(t, "rules", 22) {
+		if c.Fault == webhook.ResetAccept {
+			faults++
+		}
+	}
+	if faults != 20 {
+		t.Fatalf("%d resets", faults)
+	}
+}
+
+func TestWhatCurlAndNodeSee(t *testing.T) {
+	t.Parallel()
+	const script = `fetch(process.argv[1],{method:"POST",body:"x",signal:AbortSignal.timeout(2000)}).then(r=>console.log(r.status),` +
+		`e=>console.log(e.name=="TimeoutError"?e.name:(e.cause&&e.cause.code)||e.message))`
+	for respond, want := range map[string]struct{ curl, node string }{
+		"200":                         {"0", "200"},
+		"refuse":                      {"7", "ECONNREFUSED"},
+		"close@acceptx9":              {"52" /* its promise may never settle */, "|TimeoutError|UND_ERR_SOCKET"},
+		"reset@accept":                {"7|56", "ECONNRESET"},
+		"tls-alert":                   {"35", "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR"},
+		"tls-reset":                   {"35", "ECONNRESET"},
+		"tls-badcert":                 {"60", "DEPTH_ZERO_SELF_SIGNED_CERT"},
+		"tls-badcert/cert=expired":    {"60", "CERT_HAS_EXPIRED"},
+		"tls-badcert/cert=wrong-name": {"60", "ERR_TLS_CERT_ALTNAME_INVALID"},
+		"blackhole":                   {"28", "TimeoutError|UND_ERR_CONNECT_TIMEOUT"},
+	} {
+		t.Run(respond, func(t *testing.T) {
+			t.Parallel()
+			ep := open("rules", "s", respond)
+			ep.Listener = &webhook.ListenerPolicy{TLS: respond == "200"}
+			e := newEdge(t, own(), ep)
+			url := e.hookURL(t, "rules")
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			if err := os.WriteFile(ca, e.authority(t), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			curl, err := exec.LookPath("curl")
+			if err != nil {
+				t.Skip("curl is not installed")
+			}
+			cmd := exec.CommandContext(t.Context(), curl, "-s", "-o", os.DevNull, "-m", "2", "--cacert", ca, "-d", "x", url)
+			_ = cmd.Run()
+			if got := fmt.Sprint(cmd.ProcessState.ExitCode()); !slices.Contains(strings.Split(want.curl, "|"), got) {
+				t.Errorf("curl ended with %s, want %s", got, want.curl)
+			}
+			node, err := exec.LookPath("node")
+			if err != nil {
+				t.Skip("node is not installed")
+			}
+			cmd = exec.CommandContext(t.Context(), node, "-e", script, url)
+			cmd.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+ca)
+			said, err := cmd.CombinedOutput()
+			if got := strings.TrimSpace(string(said)); err != nil || !slices.Contains(strings.Split(want.node, "|"), got) {
+				t.Errorf("node says %q, %v; want %s", got, err, want.node)
+			}
+		})
+	}
+}
+
+func TestCheckRespondWithListeners(t *testing.T) {
+	t.Parallel()
+	s := receiver.New(own())
+	countable, _ := s.Countable()
+	for text, ok := range map[string]bool{
+		"": true, "refuse": true, "refuse/for=2s 200": true, "tls-alert 200": true, "h2-goaway 200": true, "refuse 200": countable, "refusex2 200": countable,
+	} {
+		if err := s.CheckRespond(text); (err == nil) != ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
