@@ -125,7 +125,8 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 	if spec.Scheme == webhook.SchemeNone {
 		endpoint.Secret.Secrets = nil
 	}
-	if err = errors.Join(secret.Check(endpoint.Secret), receiver.CheckRespond(spec.Respond)); err != nil {
+	server := receiver.New(receiver.Config{Store: r.store, Log: r.log})
+	if err = errors.Join(secret.Check(endpoint.Secret), server.CheckRespond(spec.Respond)); err != nil {
 		return nil, err
 	}
 	listener, err := listenFor(ctx, spec)
@@ -136,14 +137,13 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	lent := &lentEndpoint{house: r, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
+	lent := &lentEndpoint{house: r, server: server, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
 	serving, stop := context.WithCancel(r.life) //nolint:contextcheck // an endpoint outlives the call that lends it
 	ended := make(chan error, 1)
 	lent.stop = sync.OnceValue(func() error {
 		stop()
 		return <-ended
 	})
-	server := receiver.New(receiver.Config{Store: r.store, Log: r.log})
 	r.all.Go(func() { ended <- server.Run(serving, listener) })
 	r.mu.Lock()
 	r.lent[name] = lent
@@ -154,6 +154,7 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 // lentEndpoint is one lent endpoint.
 type lentEndpoint struct {
 	house    *provingRange
+	server   *receiver.Server
 	endpoint *webhook.Endpoint
 	base     string
 	secret   string
@@ -213,7 +214,7 @@ func (l *lentEndpoint) Wait(ctx context.Context, after webhook.Seq) (webhook.Seq
 
 // Replan changes the answers.
 func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
-	if err := receiver.CheckRespond(respond); err != nil {
+	if err := l.server.CheckRespond(respond); err != nil {
 		return err
 	}
 	changed := *l.endpoint

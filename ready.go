@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/ui"
+	"github.com/hookrange/hookrange/receiver/gate"
 )
 
 // readyFile is what --ready-file and the data folder's ready.json hold.
@@ -99,4 +100,32 @@ func keepToken(dir, given string) (string, error) {
 		return "", fmt.Errorf("token: %w", err)
 	}
 	return token, nil
+}
+
+// keepAuthority returns the certificate authority kept in the data folder, or a new one. authority.pem is what a sender
+// must trust.
+func keepAuthority(dir string) (*gate.Authority, error) {
+	path := filepath.Join(dir, "authority-key.pem")
+	raw, err := os.ReadFile(path)
+	if err == nil {
+		return gate.ParseAuthority(raw)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	made, err := gate.NewAuthority()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := made.Keep()
+	if err != nil {
+		return nil, err
+	}
+	if err = replace(filepath.Join(dir, "authority.pem"), made.PEM()); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	if err = replace(path, kept); err != nil {
+		return nil, fmt.Errorf("certificate authority: %w", err)
+	}
+	return made, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/ui"
 	"github.com/hookrange/hookrange/receiver"
+	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/live"
 	"github.com/hookrange/hookrange/receiver/payload"
 	"github.com/hookrange/hookrange/receiver/resolve"
@@ -37,6 +38,7 @@ type serveCommand struct {
 	Origin    []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
 	MaxBody   int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
 	MaxHeader int      `help:"Largest head of a webhook in bytes." default:"65536"`
+	Ports     string   `help:"Ports for endpoints whose faults come before HTTP, outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
 }
 
 // Run serves until ctx ends.
@@ -55,14 +57,17 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.token, err = keepToken(cli.Data, cli.Token); err != nil {
 		return err
 	}
-	if err = declare(ctx, h.store, settings.endpoints); err != nil {
-		return err
-	}
 	hooks, err := listen(ctx, "listen", c.Listen)
 	if err != nil {
 		return err
 	}
 	defer hooks.Close() //nolint:errcheck // Run has closed it, unless it was never called
+	if h.edge, err = h.receiver(c, cli.Data, hooks.Addr()); err != nil {
+		return err
+	}
+	if err = declare(ctx, h.store, h.edge, settings.endpoints); err != nil {
+		return err
+	}
 	people, err := listen(ctx, "inspect", c.Inspect)
 	if err != nil {
 		return err
@@ -80,7 +85,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		return err
 	}
 	return together(ctx,
-		func(ctx context.Context) error { return h.receiver(c).Run(ctx, hooks) },
+		func(ctx context.Context) error { return h.edge.Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
 		h.resolver().Run,
 	)
@@ -89,6 +94,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 // house is what the parts of one server share.
 type house struct {
 	store   *store.Store
+	edge    *receiver.Server
 	bell    *live.Bell
 	metrics *metrics.Set
 	log     *slog.Logger
@@ -96,16 +102,44 @@ type house struct {
 	token, base string
 }
 
-func (h *house) receiver(c *serveCommand) *receiver.Server {
+func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.Server, error) {
+	own := &receiver.Listeners{}
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		own.Host = tcp.AddrPort().Addr().Unmap()
+	}
+	if _, err := fmt.Sscanf(c.Ports, "%d-%d", &own.Ports.First, &own.Ports.Last); err != nil {
+		return nil, fmt.Errorf("%w: --ports %q: give two ports, such as 20000-20999", webhook.ErrInvalid, c.Ports)
+	}
+	err := own.Ports.Check()
+	switch {
+	case err == nil:
+		if own.Authority, err = keepAuthority(dir); err != nil {
+			return nil, err
+		}
+	case own.Ports == (gate.Ports{}).WithDefaults():
+		// Nobody asked for these ports.
+		h.log.Warn("no faults before HTTP: set --ports", slog.Any("error", err))
+		own = nil
+	default:
+		return nil, fmt.Errorf("--ports: %w", err)
+	}
 	return receiver.New(receiver.Config{
-		Store: h.store, Log: h.log, Metrics: h.metrics, Limits: wire.Limits{Body: c.MaxBody, Head: c.MaxHeader},
-	})
+		Store: h.store, Log: h.log, Metrics: h.metrics, Limits: wire.Limits{Body: c.MaxBody, Head: c.MaxHeader}, Listeners: own,
+	}), nil
+}
+
+// hookURL is where a sender reaches an endpoint: at its own listener, where it has one.
+func (h *house) hookURL(base string, ep *webhook.Endpoint, masked bool) string {
+	if own, ok := h.edge.Address(ep.Name); ok {
+		base = own
+	}
+	return secret.HookURL(base, ep, masked)
 }
 
 func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
-		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: receiver.CheckRespond, Mask: mask,
-		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
+		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
+		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: h.hookURL},
 		UI:      ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
@@ -120,7 +154,7 @@ func (h *house) resolver() *resolve.Resolver {
 func (h *house) ready(hooks, people net.Addr) readyFile {
 	ready := readyFile{Receiver: reachable(hooks), Inspector: reachable(people), Token: h.token}
 	for _, ep := range h.store.Endpoints() {
-		ready.Endpoints = append(ready.Endpoints, readyEndpoint{ep.Name, secret.HookURL(h.base, ep, false)})
+		ready.Endpoints = append(ready.Endpoints, readyEndpoint{ep.Name, h.hookURL(h.base, ep, false)})
 		if len(ep.Fetch.Private) > 0 {
 			h.log.Warn("private object stores may be asked", slog.String("endpoint", ep.Name), slog.Any("private", ep.Fetch.Private))
 		}
@@ -158,7 +192,7 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 }
 
 // declare makes the store agree with the settings file, and gives a first start its endpoint.
-func declare(ctx context.Context, db *store.Store, inputs []api.EndpointInput) error {
+func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs []api.EndpointInput) error {
 	for _, input := range inputs {
 		held, err := db.Endpoint(input.Name)
 		if err != nil && !errors.Is(err, webhook.ErrNotFound) {
@@ -176,7 +210,7 @@ func declare(ctx context.Context, db *store.Store, inputs []api.EndpointInput) e
 			}
 			ep.Secret.Secrets = []string{value}
 		}
-		if err = errors.Join(checkPolicies(&ep), receiver.CheckRespond(ep.Respond)); err != nil {
+		if err = errors.Join(checkPolicies(&ep), edge.CheckRespond(ep.Respond)); err != nil {
 			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
 		}
 		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {
