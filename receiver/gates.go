@@ -207,7 +207,7 @@ func (g *gates) free(o *own) {
 }
 
 func (g *gates) finish(o *own) {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.s.closing), shutdownTime)
 	defer cancel()
 	if o.server.Shutdown(ctx) != nil {
 		_ = o.server.Close()

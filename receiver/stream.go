@@ -22,7 +22,7 @@ type stream struct {
 
 func newStream(r *http.Request, conn *gate.Conn) *stream {
 	s := &stream{Conn: conn, ctx: r.Context(), base: conn.Written()}
-	context.AfterFunc(s.ctx, s.ended)
+	context.AfterFunc(s.ctx, s.ended) //nolint:contextcheck // it is the request's
 	return s
 }
 

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -118,20 +117,12 @@ func closeAll(socks []*sock) {
 }
 
 func openSock(network string) (*sock, error) {
-	host := "0.0.0.0"
-	if network == "ip6:tcp" {
-		host = "::"
-	}
-	packets, err := (&net.ListenConfig{}).ListenPacket(context.Background(), network, host)
+	conn, err := net.ListenIP(network, nil)
 	if errors.Is(err, unix.EPERM) {
 		return nil, errors.New("this process has no right to count tries to connect: give it CAP_NET_RAW")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tries to connect cannot be counted: %w", err)
-	}
-	conn, ok := packets.(*net.IPConn)
-	if !ok {
-		return nil, errors.Join(errors.New("tries to connect cannot be counted here"), packets.Close())
 	}
 	s := &sock{conn: conn, v6: network == "ip6:tcp", done: make(chan struct{})}
 	if err = s.prepare(); err != nil {
@@ -169,8 +160,8 @@ func (s *sock) prepare() error {
 	}
 	outer := s.raw.Control(func(fd uintptr) {
 		err = errors.Join(err,
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1), //nolint:gosec // a descriptor is small
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20))  //nolint:gosec // a descriptor is small
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20))
 	})
 	return errors.Join(err, outer)
 }
@@ -180,7 +171,7 @@ func (c *Counter) read(s *sock) {
 	for {
 		var touched []*Gate
 		err := s.raw.Read(func(fd uintptr) bool {
-			touched = c.receive(s, int(fd)) //nolint:gosec // a descriptor is small
+			touched = c.receive(s, int(fd))
 			return len(touched) > 0
 		})
 		for _, g := range touched {
@@ -218,7 +209,7 @@ func (c *Counter) receive(s *sock, fd int) []*Gate {
 		if err != nil {
 			return touched
 		}
-		if seen, ok := s.parse(packet[:n], control[:size], from); ok {
+		if seen, ok := parse(packet[:n], control[:size], from); ok {
 			if g := c.deliver(seen); g != nil {
 				touched = append(touched, g)
 			}
@@ -239,7 +230,7 @@ func (c *Counter) deliver(seen syn) *Gate {
 }
 
 // parse reads a packet, which the filter has let through.
-func (s *sock) parse(packet, control []byte, from unix.Sockaddr) (syn, bool) {
+func parse(packet, control []byte, from unix.Sockaddr) (syn, bool) {
 	seen := syn{at: time.Now()}
 	var source, target netip.Addr
 	switch at := from.(type) {

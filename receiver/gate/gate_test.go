@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -316,7 +317,7 @@ func TestRefusalEndsByTries(t *testing.T) {
 			opened(t, r, n == 3)
 		}
 	}
-	if text := strings.Join(got, " "); text != "answered refused refused refused answered answered" {
+	if text := strings.Join(got, " "); text != "answered"+strings.Repeat(" refused", 3)+strings.Repeat(" answered", 2) {
 		t.Fatal(text)
 	}
 	if list := r.connections(t, 6); len(list) != 6 {
@@ -340,6 +341,98 @@ func opened(t *testing.T, r *rig, open bool) {
 		case <-ctx.Done():
 			t.Fatal("the gate stays shut")
 		}
+	}
+}
+
+// TestCountingOverBothFamilies refuses over IPv4 and IPv6, on one address and on all, and counts a try only at the gate
+// that it was for.
+func TestCountingOverBothFamilies(t *testing.T) {
+	t.Parallel()
+	countable(t)
+	for listen, tries := range map[string][]string{
+		"127.0.0.1": {"127.0.0.1"}, "0.0.0.0": {"127.0.0.1", "127.0.0.2"}, "::1": {"::1"}, "::": {"::1", "127.0.0.1"}, "127.0.0.3": {"127.0.0.3"},
+	} {
+		t.Run(listen, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, "refuse", func(c *gate.Config) { c.Addr = netip.AddrPortFrom(netip.MustParseAddr(listen), 0) })
+			_, port, err := net.SplitHostPort(r.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, host := range tries {
+				for range 3 {
+					if _, err = net.Dial("tcp", net.JoinHostPort(host, port)); !errors.Is(err, syscall.ECONNREFUSED) {
+						t.Fatal(err)
+					}
+				}
+				list := r.connections(t, 3*(i+1))
+				if last := list[len(list)-1]; len(list) != 3*(i+1) || last.Reached != webhook.ConnRefused || !last.Peer.Addr().IsLoopback() {
+					t.Fatalf("%d tries, the last %+v", len(list), last)
+				}
+			}
+			if listen == "127.0.0.1" || listen == "::1" {
+				// A try at another address of the same port is none of ours.
+				_, _ = net.Dial("tcp", net.JoinHostPort("127.0.0.9", port))
+				if _, err = net.Dial("tcp", r.address); err == nil {
+					t.Fatal("not refused")
+				}
+				if list := r.connections(t, 4); len(list) != 4 {
+					t.Fatalf("%d tries, want 4", len(list))
+				}
+			}
+		})
+	}
+}
+
+func TestPorts(t *testing.T) {
+	t.Parallel()
+	for ports, ok := range map[gate.Ports]bool{
+		{}: false, {First: 20000, Last: 20999}: true, {First: 20999, Last: 20000}: false, {First: 1, Last: 65536}: false,
+		{First: 30000, Last: 40000}: runtime.GOOS != "linux",
+	} {
+		if err := ports.Check(); (err == nil) != ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+			t.Errorf("%v: %v", ports, err)
+		}
+	}
+	config := gate.Config{
+		Endpoint: "e", Addr: netip.MustParseAddrPort("127.0.0.1:0"), Steps: program(t, "200"), Log: slog.New(slog.DiscardHandler),
+		Record: func(webhook.Connection) {},
+	}
+	two := gate.Ports{First: 21998, Last: 21999}
+	var open []*gate.Gate
+	for range 2 {
+		g, err := two.Open(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, g)
+	}
+	if g, err := two.Open(config); !errors.Is(err, webhook.ErrUnavailable) {
+		t.Errorf("a third gate on two ports: %v, %v", g, err)
+	}
+	for _, g := range open {
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAuthorityIsKept(t *testing.T) {
+	t.Parallel()
+	made, err := gate.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := made.Keep()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := gate.ParseAuthority(kept)
+	if err != nil || string(again.PEM()) != string(made.PEM()) {
+		t.Fatalf("%v, %s", err, again.PEM())
+	}
+	if _, err = gate.ParseAuthority(made.PEM()); err == nil {
+		t.Error("an authority without its key")
 	}
 }
 

@@ -365,3 +365,52 @@ func BenchmarkFor(b *testing.B) {
 		})
 	}
 }
+
+func TestConnectionLevel(t *testing.T) {
+	t.Parallel()
+	p, err := plan.Parse("503x2 reset@acceptx3 refuse/for=2s 200 tls-badcert/cert=expired close@accept/p=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type row struct {
+		Fault         webhook.Fault
+		Left, Request int
+	}
+	want := []row{
+		{"", 0, 0},
+		{"", 0, 1},
+		{webhook.ResetAccept, 3, 6},
+		{webhook.ResetAccept, 2, 6},
+		{webhook.ResetAccept, 1, 6},
+		{webhook.Refuse, 1, 6},
+		{"", 0, 6},
+		{webhook.TLSBadCert, 0, 7},
+		{webhook.TLSBadCert, 0, 8},
+	}
+	var got []row
+	for place := range want {
+		out, left := p.Connection(place)
+		got = append(got, row{out.Fault, left, p.Request(place)})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if out, _ := p.Connection(7); out.Cert != webhook.FlawExpired {
+		t.Errorf("flaw %q", out.Cert)
+	}
+	if out := p.Chance(7); out.Fault != webhook.CloseAccept || out.Seed != 7 {
+		t.Errorf("%+v", out)
+	}
+	// A rule before HTTP is none for a request.
+	if out := p.For(plan.Arrival{Step: 0}); out.Status != 503 || !out.Close {
+		t.Errorf("%+v", out)
+	}
+	if tls, h2 := p.Protocols(); !tls || h2 || !p.Connects() || p.Waits() != "" || !p.Has(webhook.Refuse) || p.Has(webhook.Blackhole) {
+		t.Error("what the program is made of")
+	}
+	for text, want := range map[string]string{"refuse": "", "refusex2 200": "refusex2", "200 blackhole 503": "blackhole", "refuse/for=1s 200": ""} {
+		if p, err = plan.Parse(text); err != nil || p.Waits() != want {
+			t.Errorf("%s: %v, waits for %q", text, err, p.Waits())
+		}
+	}
+}

@@ -112,6 +112,8 @@ func (w *watcher) apply(f webhook.Fact) error {
 			return fmt.Errorf("outcome of %d, arrived %v, ended %v", f.Of, ok, ended)
 		}
 		w.there[f.Of] = true
+	case webhook.FactConnection:
+		return fmt.Errorf("a connection of %s, which has none", f.Endpoint)
 	case webhook.FactResolved:
 		w.object[f.Of] = f.Object.State
 	case webhook.FactDeletion:
