@@ -81,7 +81,7 @@ func (f *flows) accepted(peer netip.AddrPort) {
 	now := time.Now()
 	if len(f.made) >= maxFlows/16 {
 		for old, at := range f.made {
-			if now.Sub(at) > time.Second {
+			if now.Sub(at) > 10*time.Second {
 				delete(f.made, old)
 			}
 		}
@@ -107,8 +107,8 @@ func (f *flows) take(sure bool) []flow {
 	}
 	found := f.fresh[:0:0]
 	for _, one := range f.fresh {
-		// The same port may be used again for another try, but not within a moment.
-		if at, made := f.made[one.peer]; made && at.Sub(one.at).Abs() < time.Second {
+		// A connection comes after its SYN. One that was made before is an earlier one from the same port.
+		if at, made := f.made[one.peer]; made && !at.Before(one.at) {
 			continue
 		}
 		found = append(found, one)

@@ -201,6 +201,7 @@ func (g *Gate) loop() {
 		}
 		conn, err := g.valve.accept()
 		if err == nil {
+			g.flows.accepted(addrPort(conn.RemoteAddr()))
 			g.meet(g.newConn(conn))
 			continue
 		}
@@ -229,7 +230,6 @@ func (g *Gate) meet(c *Conn) {
 	g.mu.Lock()
 	g.parked = true
 	g.conns[c] = struct{}{}
-	g.flows.accepted(c.facts.Peer)
 	plan := g.take()
 	// What comes after this connection must be right before its sender knows that it is over.
 	g.adjust()

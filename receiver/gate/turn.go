@@ -133,7 +133,9 @@ func (g *Gate) doubt() {
 		return
 	}
 	g.running.Go(func() {
-		g.wait(doubtTime)
+		for g.wait(doubtTime); g.ctx.Err() == nil && g.valve.queued() > 0; {
+			g.wait(doubtTime / 10)
+		}
 		g.mu.Lock()
 		defer g.unlock()
 		if g.state == stateOpen && !g.moving {

@@ -95,6 +95,19 @@ func (v *valve) listen(length int) error {
 	})
 }
 
+// queued returns how many connections wait to be accepted, as far as that is known.
+func (v *valve) queued() (length int) {
+	//nolint:errcheck // a valve that was closed has none
+	v.control(func(fd int) error {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err == nil {
+			length = int(info.Unacked) // what the kernel calls so for a listening socket
+		}
+		return err
+	})
+	return length
+}
+
 func (v *valve) drain() error {
 	if v.filler == nil {
 		return nil

@@ -56,6 +56,8 @@ func (v *valve) open() error {
 	return err
 }
 
+func (*valve) queued() int { return 0 }
+
 func (*valve) hole(context.Context) (netip.AddrPort, error) {
 	return netip.AddrPort{}, errors.New("this system cannot leave connections unanswered")
 }
