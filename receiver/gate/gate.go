@@ -239,9 +239,13 @@ func (g *Gate) meet(c *Conn) {
 	}
 	switch plan.Fault {
 	case webhook.CloseAccept:
-		g.running.Go(c.closeAtOnce)
+		g.running.Go(func() { g.wait(plan.After); c.closeAtOnce() })
 	case webhook.ResetAccept:
-		c.resetAtOnce()
+		if plan.After == 0 {
+			c.resetAtOnce()
+			return
+		}
+		g.running.Go(func() { g.wait(plan.After); c.resetAtOnce() })
 	case webhook.Refuse, webhook.Blackhole:
 		c.late()
 	default:

@@ -205,19 +205,20 @@ func countable(t *testing.T) {
 func TestWhatTheGoClientSees(t *testing.T) {
 	t.Parallel()
 	for respond, want := range map[string][]string{
-		"200":                                  {"answered", "answered"},
-		"close@acceptx2 200":                   {"eof", "eof", "answered"},
-		"503 close@accept 200":                 {"answered", "eof", "answered"},
-		"reset@acceptx2 200":                   {"reset", "reset", "answered"},
-		"reset@accept close@accept 200":        {"reset", "eof", "answered"},
-		"tls-alert 200":                        {"alert", "answered"},
-		"tls-reset 200":                        {"reset", "answered"},
-		"tls-badcert 200":                      {"unknown authority", "answered"},
-		"tls-badcert/cert=expired 200":         {"expired", "answered"},
-		"tls-badcert/cert=wrong-name 200":      {"wrong name", "answered"},
-		"503 tls-reset tls-badcert 200":        {"answered", "reset", "unknown authority", "answered"},
-		"close@accept/p=1 reset@accept/p=1":    {"eof", "eof"},
-		"reset@accept/p=0 tls-alert/p=0.5 200": {""},
+		"200":                             {"answered", "answered"},
+		"close@acceptx2 200":              {"eof", "eof", "answered"},
+		"503 close@accept 200":            {"answered", "eof", "answered"},
+		"reset@acceptx2 200":              {"reset", "reset", "answered"},
+		"reset@accept close@accept 200":   {"reset", "eof", "answered"},
+		"tls-alert 200":                   {"alert", "answered"},
+		"tls-reset 200":                   {"reset", "answered"},
+		"tls-badcert 200":                 {"unknown authority", "answered"},
+		"tls-badcert/cert=expired 200":    {"expired", "answered"},
+		"tls-badcert/cert=wrong-name 200": {"wrong name", "answered"},
+		"503 tls-reset tls-badcert 200":   {"answered", "reset", "unknown authority", "answered"},
+		"reset@accept/after=10ms close@accept/after=10ms tls-alert/after=10ms 200": {"reset", "eof", "alert", "answered"},
+		"close@accept/p=1 reset@accept/p=1":                                        {"eof", "eof"},
+		"reset@accept/p=0 tls-alert/p=0.5 200":                                     {""},
 	} {
 		t.Run(respond, func(t *testing.T) {
 			t.Parallel()

@@ -20,6 +20,9 @@ func (g *Gate) shake(c *Conn, plan *webhook.Plan) net.Conn {
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			name = hello.ServerName
+			if plan.After > 0 {
+				g.wait(plan.After)
+			}
 			switch plan.Fault {
 			case webhook.TLSAlert:
 				return nil, errAlert
@@ -31,7 +34,7 @@ func (g *Gate) shake(c *Conn, plan *webhook.Plan) net.Conn {
 		},
 	}
 	conn := tls.Server(c, config)
-	ctx, cancel := context.WithTimeout(g.ctx, handshakeTime)
+	ctx, cancel := context.WithTimeout(g.ctx, handshakeTime+plan.After)
 	defer cancel()
 	err := conn.HandshakeContext(ctx)
 	c.shaken(conn, name, err)

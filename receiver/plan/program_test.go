@@ -300,6 +300,7 @@ func TestParseRefuses(t *testing.T) {
 		"chance":              {`503/p=1.1`, []string{"0 to 1"}},
 		"chance is no number": {`503/p=NaN`, []string{"0 to 1"}},
 		"times with when":     {`503x2/when=true`, []string{"attempt <= 2"}},
+		"a late refusal":      {"refuse/after=1s", []string{"nothing to wait for"}},
 		"flaw":                {"tls-badcert/cert=old", []string{"wrong-name"}},
 		"flaw elsewhere":      {"tls-alert/cert=expired", []string{"tls-badcert"}},
 		"chance of a refusal": {"refuse/p=0.5 200", []string{"before anybody connects"}},

@@ -160,6 +160,8 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 		return refuse(number, "header", "%s sends no header", s.answer)
 	case s.to != "" && p.Fault != "":
 		return refuse(number, keyTo, "to is for statuses, not for %s", s.answer)
+	case s.after != 0 && kind.connects && kind.lasts:
+		return refuse(number, keyAfter, "%s answers nobody, so it has nothing to wait for", s.answer)
 	case s.cert != "" && !kind.certifies:
 		return refuse(number, keyCert, "cert is for tls-badcert")
 	case s.chance != nil && kind.connects && kind.lasts:
