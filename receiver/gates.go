@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/plan"
@@ -35,6 +36,8 @@ type gates struct {
 	s       *Server
 	where   Listeners
 	counter gate.Counter
+	// life does not end: listeners take their own time to close.
+	life context.Context //nolint:containedctx // the server's, not a request's
 
 	mu      sync.Mutex
 	own     map[string]*own
@@ -59,7 +62,7 @@ func newGates(s *Server, where Listeners) *gates {
 		where.Host = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	where.Ports = where.Ports.WithDefaults()
-	return &gates{s: s, where: where, own: map[string]*own{}}
+	return &gates{s: s, where: where, own: map[string]*own{}, life: context.WithoutCancel(s.closing)}
 }
 
 // check refuses answers that no listener here can carry out.
@@ -207,15 +210,15 @@ func (g *gates) free(o *own) {
 }
 
 func (g *gates) finish(o *own) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(g.s.closing), shutdownTime)
-	defer cancel()
-	if o.server.Shutdown(ctx) != nil {
-		_ = o.server.Close()
+	cut := time.AfterFunc(shutdownTime, func() { _ = o.server.Close() })
+	defer cut.Stop()
+	if err := o.server.Shutdown(g.life); err != nil {
+		g.s.config.Log.Warn("endpoint's listener", slog.Any("error", err))
 	}
 }
 
 func (g *gates) record(c webhook.Connection) {
-	err := g.s.config.Store.RecordConnection(context.Background(), c)
+	err := g.s.config.Store.RecordConnection(g.life, c)
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		g.s.config.Log.Error("connection not recorded", slog.String("endpoint", c.Endpoint), slog.Any("error", err))
 	}

@@ -190,7 +190,7 @@ func (c *Counter) drain() {
 	c.mu.Unlock()
 	for _, s := range socks {
 		//nolint:errcheck // a socket that was closed has nothing
-		s.raw.Control(func(fd uintptr) { c.receive(s, int(fd)) }) //nolint:gosec // a descriptor is small
+		s.raw.Control(func(fd uintptr) { c.receive(s, int(fd)) })
 	}
 }
 

@@ -22,7 +22,7 @@ func endedBy(conn *net.TCPConn) (by webhook.HangUp) {
 	}
 	//nolint:errcheck // a connection that is closed already is known
 	raw.Control(func(fd uintptr) {
-		info, infoErr := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) //nolint:gosec // a descriptor is small
+		info, infoErr := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 		switch {
 		case infoErr != nil:
 		case info.State == tcpClose:

@@ -121,7 +121,7 @@ func (v *valve) close() error { return errors.Join(v.drain(), v.ln.Close()) }
 
 func (v *valve) control(f func(fd int) error) error {
 	var err error
-	if outer := v.raw.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil { //nolint:gosec // a descriptor is small
+	if outer := v.raw.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil {
 		return outer
 	}
 	return err
