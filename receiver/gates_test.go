@@ -414,3 +414,64 @@ func TestCheckRespondWithListeners(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatScriptsAsk(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, own(), open("rules", "s", "200/after=10m refuse"))
+	if shut := e.server.Shut("rules"); shut != "" {
+		t.Fatalf("shut by %s before the first request", shut)
+	}
+	url := e.hookURL(t, "rules")
+	ctx, hangUp := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	client := e.sender(t, false)
+	go func() {
+		resp, err := client.Do(req)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		done <- err
+	}()
+	for e.store.Last() < 1 {
+		if _, err = e.bell.Wait(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The gate is shut while the answer waits, and the connection of that answer stays.
+	if shut := e.server.Shut("rules"); shut != webhook.Refuse {
+		t.Errorf("shut by %q", shut)
+	}
+	if list := e.server.Open("rules"); len(list) != 1 || list[0].Requests != 1 || list[0].Ended != nil {
+		t.Errorf("open: %+v", list)
+	}
+	hangUp()
+	if err = <-done; err == nil {
+		t.Error("answered")
+	}
+	if c := e.connections(t, "rules", 1)[0]; c.EndedBy != webhook.HangUpFIN || c.Requests != 1 {
+		t.Errorf("%+v", c)
+	}
+	if list := e.server.Open("rules"); len(list) != 0 {
+		t.Errorf("still open: %+v", list)
+	}
+	plain := receiver.New(receiver.Config{})
+	for i, test := range []struct {
+		server *receiver.Server
+		policy *webhook.ListenerPolicy
+		ok     bool
+	}{
+		{plain, nil, true},
+		{plain, &webhook.ListenerPolicy{}, false},
+		{e.server, &webhook.ListenerPolicy{TLS: true}, true},
+		{e.server, &webhook.ListenerPolicy{Port: 20500}, true},
+		{e.server, &webhook.ListenerPolicy{Port: 70000}, false},
+	} {
+		if err = test.server.CheckListener(test.policy); (err == nil) != test.ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
