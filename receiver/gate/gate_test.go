@@ -463,3 +463,19 @@ func TestBlackhole(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 }
+
+func TestRetransmissionsAreOneTry(t *testing.T) {
+	t.Parallel()
+	countable(t)
+	r := newRig(t, "blackhole")
+	// The kernel sends the SYN again after 1 s.
+	dialer := net.Dialer{Timeout: 1500 * time.Millisecond}
+	for range 2 {
+		if conn, err := dialer.Dial("tcp", r.address); !isTimeout(err) {
+			t.Fatalf("%v, %v", conn, err)
+		}
+	}
+	if list := r.connections(t, 2); len(list) != 2 || list[0].Peer == list[1].Peer || list[1].At.Sub(list[0].At) < time.Second {
+		t.Fatalf("%+v", list)
+	}
+}
