@@ -18,8 +18,8 @@ import (
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
-// matrixScale makes the 5 s of the policy 1 s: still far above what a loaded machine is late by.
-const matrixScale = 0.2
+// matrixScale makes the 5 s of the policy 1.5 s: still far above what a loaded machine is late by.
+const matrixScale = 0.3
 
 // killed is a broken sender, and the checks CASE:KIND that must find it; cases are patterns.
 type killed struct {

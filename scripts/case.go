@@ -23,7 +23,7 @@ type caseRun struct {
 	// order has the endpoints as they were opened.
 	endpoints map[string]*lentEndpoint
 	order     []*lentEndpoint
-	lag       func() time.Duration
+	clock     *watch
 	// lagged is true when a check could not tell because the machine was late, stop when no further step is to run.
 	lagged, stop bool
 
@@ -59,13 +59,12 @@ func runCase(ctx context.Context, config *Config, sc *scenario, birds *canary) (
 	c := &caseRun{config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}}
 	c.about.State, c.about.Started = "running", time.Now().UTC()
 	c.about.Expected = scaled(c.about.Expected, config.Scale)
-	read, stop := birds.watch()
-	defer stop()
-	c.lag = read
+	c.clock = birds.watch()
+	defer c.clock.end()
 	if c.met() {
 		c.steps(ctx)
 	}
-	c.about.Lag = read()
+	c.about.Lag = c.clock.lag()
 	c.about.Ended, c.about.State = time.Now().UTC(), "ended"
 	c.about.Verdict = verdictOf(c.about.Checks)
 	return c.about, c.lagged
@@ -163,13 +162,18 @@ func (c *caseRun) answers(text string) (string, error) {
 	return scalePlan(text, c.config.Scale)
 }
 
-// trigger makes the sender send and does not wait for it.
-func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int) {
+// trigger makes the sender send after a delay, and does not wait for it.
+func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int, delay time.Duration) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
 		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
 	}
 	c.triggers.Go(func() {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return
+		}
 		err := c.config.Sender.Trigger(ctx, in)
 		if err != nil && ctx.Err() == nil {
 			c.mu.Lock()
@@ -199,7 +203,7 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	e := &at.evidence
 	kind, _ := kindOf(s.kind)
 	all := e.all()
-	e.lag = max(c.lag(), lateness(all))
+	e.lag, e.clock = max(c.clock.lag(), lateness(all)), c.clock
 	switch {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.

@@ -96,9 +96,16 @@ func newCheck(s *Script, kind string, st statement) (check, error) {
 	return n.make(s, st)
 }
 
-// patientSender is how late an answer may be, or a sender on this machine be woken, so that what the sender does is
-// still about the planned answer and not about the lateness.
-const patientSender = 500 * time.Millisecond
+// bearable is how late an answer may be, or a sender on this machine be woken, so that what the sender does is still
+// about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience.
+func (e *evidence) bearable() time.Duration {
+	for _, a := range e.all() {
+		if a.Plan.After > 0 {
+			return scaled(500*time.Millisecond, e.scale)
+		}
+	}
+	return scaled(1500*time.Millisecond, e.scale)
+}
 
 // count compares a number.
 type count struct {
@@ -156,7 +163,7 @@ func (c count) judge(e *evidence) finding {
 			got = append(got, len(d.attempts))
 		}
 		f.captures = seqs(e.all())
-		if late := e.late(); len(late) > 0 || e.lag > scaled(patientSender, e.scale) {
+		if late := e.late(); len(late) > 0 || e.lag > e.bearable() {
 			return finding{
 				verdict: result.Inconclusive, expected: f.expected, actual: join(got), captures: seqs(late), lagged: true,
 				reason: fmt.Sprintf("this machine was up to %s late, so the sender may have seen other answers than planned", short(e.lag)),

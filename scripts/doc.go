@@ -27,7 +27,7 @@
 //	payload FIXTURE          what the sender is given to send
 //	header-set NAME VALUE    a header that the sender is told to send
 //	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language
-//	trigger NAME [times=N]   makes the sender send; N times, all at once
+//	trigger NAME [times=N]   makes the sender send; N times, one shortly after the other
 //	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
 //	replan NAME STEP...      other answers from now on
 //	fetch NAME PATH [status=200] [json=yes]   asks for the URL that the payload has at PATH; '*' goes through arrays

@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -19,8 +20,9 @@ type evidence struct {
 	uncounted   string
 	// watched is for how long after the last event, quiet for how long it should have been at least.
 	watched, quiet time.Duration
-	// lag is how late the machine was at worst.
+	// lag is how late the machine was at worst, clock how late it was when.
 	lag   time.Duration
+	clock *watch
 	scale float64
 	vars  map[string]string
 }
@@ -127,6 +129,16 @@ func (e *evidence) late() []*attempt {
 	})
 }
 
+// doubt is by how much the time between two moments may be wrong.
+func (e *evidence) doubt(from, to time.Time) time.Duration {
+	return e.clock.at(from) + e.clock.at(to)
+}
+
+// doubtOf is by how much the gap before an attempt may be wrong.
+func (e *evidence) doubtOf(a *attempt) time.Duration {
+	return e.doubt(a.ReceivedAt.Add(-*a.gap), a.ReceivedAt)
+}
+
 // lateness is how much later than planned the slowest answer began.
 func lateness(attempts []*attempt) time.Duration {
 	var worst time.Duration
@@ -177,7 +189,7 @@ func (e *evidence) shown(spec Spec, mask Mask) result.Endpoint {
 func (a *attempt) shown(mask Mask) result.Attempt {
 	out := result.Attempt{
 		Seq: a.Seq, N: a.n, At: a.ReceivedAt, Gap: a.gap, Class: a.Class, Method: a.Request.Method,
-		Target: mask.Target(a.Request.Target), BodySize: a.Request.BodySize, BodySHA256: hexSum(a.Request.BodySHA256),
+		Target: mask.Target(a.Request.Target), BodySize: a.Request.BodySize, BodySHA256: hex.EncodeToString(a.Request.BodySHA256[:]),
 		Plan: mask.String(a.Plan.Text), Headers: []webhook.Field{},
 	}
 	for _, f := range a.fields {

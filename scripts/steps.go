@@ -49,6 +49,10 @@ func (s replanStep) run(ctx context.Context, c *caseRun) {
 	at.spec.Respond += "; then " + respond
 }
 
+// stagger is between the triggers of one command, so that a moment in which the machine is late does not fall upon the
+// same place in each of the deliveries.
+const stagger = 330 * time.Millisecond
+
 type triggerStep struct {
 	line, times int
 	endpoint    string
@@ -56,9 +60,9 @@ type triggerStep struct {
 
 func (s triggerStep) run(ctx context.Context, c *caseRun) {
 	at := c.endpoints[s.endpoint]
-	for range s.times {
+	for i := range s.times {
 		at.triggers++
-		c.trigger(ctx, at, s.line)
+		c.trigger(ctx, at, s.line, scaled(time.Duration(i)*stagger, c.config.Scale))
 	}
 }
 

@@ -14,8 +14,8 @@ const (
 	grown = 1.25
 	// noWait is what a gap takes that nobody meant as a wait.
 	noWait = 20 * time.Millisecond
-	// chained is how many times in a row the machine can be late between two moments that a check compares: the sender's
-	// timer, the sender itself, the connection's reader, the one who notes the time.
+	// chained is how many times in a row the machine may have been late between two moments, unseen by the canary: the
+	// sender's timer, the sender itself, the connection's reader. A fail must not have that for its cause.
 	chained = 3
 	// lagShare is how much of the shorter gap the machine's own lateness may be, so that ratios mean something.
 	lagShare = 0.2
@@ -58,19 +58,20 @@ func (s spacing) wants() string {
 func (s spacing) judge(e *evidence) finding {
 	f := finding{expected: s.wants(), captures: seqs(e.all())}
 	var ratios []float64
-	var shorter, longer []time.Duration
+	var shorter, longer, doubts []time.Duration
 	var texts []string
 	for _, d := range e.deliveries {
-		var gaps []time.Duration
-		for _, a := range d.attempts {
-			if a.gap != nil {
-				gaps = append(gaps, *a.gap)
+		var gaps, doubt []time.Duration
+		for i := range d.attempts {
+			if a := &d.attempts[i]; a.gap != nil {
+				gaps, doubt = append(gaps, *a.gap), append(doubt, e.doubtOf(a))
 			}
 		}
 		texts = append(texts, shortList(gaps))
 		for i := 1; i < len(gaps); i++ {
 			ratios = append(ratios, float64(gaps[i])/float64(max(gaps[i-1], time.Millisecond)))
 			shorter, longer = append(shorter, min(gaps[i-1], gaps[i])), append(longer, max(gaps[i-1], gaps[i]))
+			doubts = append(doubts, max(doubt[i-1], doubt[i]))
 		}
 	}
 	text := "gaps " + strings.Join(texts, " ")
@@ -86,9 +87,9 @@ func (s spacing) judge(e *evidence) finding {
 		if s.form == "constant" {
 			f.verdict = result.Pass
 		}
-	case float64(e.lag) > lagShare*float64(median(shorter)):
+	case float64(median(doubts)) > lagShare*float64(median(shorter)):
 		f.verdict, f.lagged = result.Inconclusive, true
-		f.reason = "this machine was up to " + short(e.lag) + " late, too much to compare such gaps"
+		f.reason = "this machine was late by " + shortList(doubts) + ", too much to compare such gaps"
 	default:
 		f.verdict, f.reason = s.compare(ratio)
 	}
@@ -143,10 +144,10 @@ func (g gapCheck) judge(e *evidence) finding {
 	case least == 0:
 		f.expected = fmt.Sprintf("gap %d of at most %s", g.n, short(longest))
 	}
-	var gaps []time.Duration
+	var gaps, doubts []time.Duration
 	for i := range e.deliveries {
 		if d := &e.deliveries[i]; len(d.attempts) > g.n && d.attempts[g.n].gap != nil {
-			gaps = append(gaps, *d.attempts[g.n].gap)
+			gaps, doubts = append(gaps, *d.attempts[g.n].gap), append(doubts, e.doubtOf(&d.attempts[g.n]))
 			f.captures = append(f.captures, d.attempts[g.n-1].Seq, d.attempts[g.n].Seq)
 		}
 	}
@@ -155,10 +156,10 @@ func (g gapCheck) judge(e *evidence) finding {
 		return f
 	}
 	f.actual = shortList(gaps)
-	for _, gap := range gaps {
+	for i, gap := range gaps {
 		short := gap < least
 		long := longest > 0 && gap > longest
-		if short && gap+chained*e.lag < least || long && gap-chained*e.lag > longest {
+		if short && gap+doubts[i] < least || long && gap-doubts[i] > longest {
 			f.verdict, f.lagged, f.reason = result.Fail, false, ""
 			return f
 		}
@@ -201,7 +202,7 @@ func (h hangup) judge(e *evidence) finding {
 	after := scaled(h.after, e.scale)
 	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
 	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here", h.attempt, short(after), short(low), short(high))}
-	var times []time.Duration
+	var times, doubts []time.Duration
 	var kept []*attempt
 	for i := range e.deliveries {
 		if len(e.deliveries[i].attempts) < h.attempt {
@@ -211,6 +212,7 @@ func (h hangup) judge(e *evidence) finding {
 		f.captures = append(f.captures, a.Seq)
 		if a.Outcome != nil && a.Outcome.HungUp != nil {
 			times = append(times, *a.Outcome.HungUp)
+			doubts = append(doubts, e.doubt(a.ReceivedAt, a.ReceivedAt.Add(*a.Outcome.HungUp)))
 		} else {
 			kept = append(kept, a)
 		}
@@ -232,13 +234,14 @@ func (h hangup) judge(e *evidence) finding {
 	middle := median(times)
 	f.actual = "hung up after " + shortList(times)
 	fits := func(d time.Duration) bool { return d >= low && d <= high }
-	switch lag := e.lag; {
-	case float64(lag) > max(h.early, h.late)*float64(after):
-		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, more than the check tolerates"
+	sure := chained * e.lag
+	switch doubt := median(doubts); {
+	case float64(doubt) > max(h.early, h.late)*float64(after):
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was late by "+shortList(doubts)+", more than the check tolerates"
 	case fits(middle):
 		f.verdict = result.Pass
-	case middle > high && middle-chained*lag <= high, middle < low && middle+chained*lag >= low:
-		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(lag)+" late, which may explain it"
+	case middle > high && middle-sure <= high, middle < low && middle+sure >= low:
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(e.lag)+" late, which may explain it"
 	default:
 		f.verdict = result.Fail
 	}
@@ -285,7 +288,7 @@ func (c answered) judge(e *evidence) finding {
 			return f
 		case o.HungUp == nil:
 			f.actual = "answered after " + short(*o.Done)
-		case c.limit > 0 && *o.HungUp+chained*e.lag >= scaled(c.limit, e.scale):
+		case c.limit > 0 && *o.HungUp+e.doubt(a.ReceivedAt, a.ReceivedAt.Add(*o.HungUp)) >= scaled(c.limit, e.scale):
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.actual = "hung up after " + short(*o.HungUp)
 			f.reason = "the answer left so late that the sender's time was over"
