@@ -202,6 +202,12 @@ func (l *lentEndpoint) Captures(ctx context.Context, bodies bool) ([]webhook.Cap
 	}
 }
 
+// Settle goes through the store's one writer, which has written by then what came before.
+func (l *lentEndpoint) Settle(ctx context.Context) error {
+	_, err := l.house.store.SaveEndpoint(ctx, *l.endpoint, false)
+	return err
+}
+
 // Connections says that those without a request are not counted.
 func (*lentEndpoint) Connections(context.Context) ([]webhook.Connection, error) {
 	return nil, fmt.Errorf("%w: connections without a request are not counted here", webhook.ErrUnavailable)
@@ -219,7 +225,10 @@ func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
 	}
 	changed := *l.endpoint
 	changed.Respond = respond
-	_, err := l.house.store.SaveEndpoint(ctx, changed, false)
+	saved, err := l.house.store.SaveEndpoint(ctx, changed, false)
+	if err == nil {
+		l.endpoint = saved
+	}
 	return err
 }
 

@@ -43,6 +43,7 @@ func TestChecks(t *testing.T) {
 			"a late fourth is seen: the quiet time follows the gaps", "attempts <= 3",
 			append(append([]try{}, thrice...), try{gap: 4 * second}), result.Fail,
 		},
+		{"one that waits for the disk counts", "attempts == 2", []try{{}, {gap: second, unseen: true}}, result.Pass},
 		{"deliveries", "deliveries == 1", thrice, result.Pass},
 		{"deliveries by message", "deliveries == 1", []try{{}, {message: "other"}}, result.Fail},
 		{"attempts of another message count as well", "attempts == 2", []try{{}, {message: "other"}}, result.Pass},

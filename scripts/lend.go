@@ -37,6 +37,9 @@ type Endpoint interface {
 	Mask() Mask
 	// Captures returns all captures so far, oldest first, with outcomes, and with bodies if asked.
 	Captures(ctx context.Context, bodies bool) ([]webhook.Capture, error)
+	// Settle returns once everything that had arrived before the call can be read: a request that waits for the disk is
+	// no silence.
+	Settle(ctx context.Context) error
 	// Connections returns those that brought no request, oldest first. It returns an error that wraps
 	// webhook.ErrUnavailable, with the reason, when they are not counted here.
 	Connections(ctx context.Context) ([]webhook.Connection, error)

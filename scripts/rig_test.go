@@ -35,6 +35,8 @@ type try struct {
 	to string
 	// connection is true for one that brings no request.
 	connection bool
+	// unseen is true for a request that has arrived, but waits for the disk until someone asks.
+	unseen bool
 }
 
 // played is a Range and a Sender in one: the sender's tries go straight into the endpoints, in virtual time.
@@ -90,10 +92,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 type playedEndpoint struct {
-	house       *played
-	spec        scripts.Spec
-	bell        *live.Bell
-	captures    []webhook.Capture
+	house    *played
+	spec     scripts.Spec
+	bell     *live.Bell
+	captures []webhook.Capture
+	// unseen have arrived and are not on disk yet.
+	unseen      []webhook.Capture
 	connections []webhook.Connection
 }
 
@@ -125,6 +129,13 @@ func (e *playedEndpoint) receive(ctx context.Context, t try, i int, in scripts.T
 		e.connections = append(e.connections, webhook.Connection{Seq: e.house.seq, At: time.Now(), Reached: webhook.ConnRefused})
 		e.house.mu.Unlock()
 		e.bell.Ring(e.house.seq)
+		return
+	}
+	if t.unseen {
+		c.Seq, c.Outcome = 1<<40, &webhook.Outcome{Status: 200, Done: new(time.Duration)}
+		e.house.mu.Lock()
+		e.unseen = append(e.unseen, c)
+		e.house.mu.Unlock()
 		return
 	}
 	place := e.put(c)
@@ -174,6 +185,15 @@ func (e *playedEndpoint) Captures(context.Context, bool) ([]webhook.Capture, err
 	e.house.mu.Lock()
 	defer e.house.mu.Unlock()
 	return slices.Clone(e.captures), nil
+}
+
+// Settle lets what was late appear: see try.unseen.
+func (e *playedEndpoint) Settle(context.Context) error {
+	e.house.mu.Lock()
+	defer e.house.mu.Unlock()
+	e.captures = append(e.captures, e.unseen...)
+	e.unseen = nil
+	return nil
 }
 
 func (e *playedEndpoint) Connections(context.Context) ([]webhook.Connection, error) {

@@ -42,6 +42,8 @@ func (l *lentEndpoint) watch(ctx context.Context, w waitStep) error {
 	started := time.Now()
 	deadline := started.Add(w.timeout)
 	var after webhook.Seq
+	// settled is the last event as of when it was certain that nothing older was still on its way to the disk.
+	var settled *time.Time
 	for {
 		now, err := l.look(ctx, w.attempts)
 		if err != nil {
@@ -58,8 +60,14 @@ func (l *lentEndpoint) watch(ctx context.Context, w waitStep) error {
 			l.silence, l.watched = 0, at.Sub(from)
 			return nil
 		case !at.Before(deadline), !now.open && !at.Before(quietAt) && (!now.last.IsZero() || l.triggered()):
-			l.watched = at.Sub(from)
-			return nil
+			if settled != nil && settled.Equal(now.last) {
+				return nil
+			}
+			settled, l.watched = &now.last, at.Sub(from)
+			if err = l.Settle(ctx); err != nil {
+				return err
+			}
+			continue
 		}
 		until := deadline
 		if !now.open && (!now.last.IsZero() || l.triggered()) && quietAt.Before(deadline) {
