@@ -109,6 +109,8 @@ func missingNeeds() map[string]string {
 }
 
 // Lend opens an endpoint on a port of its own.
+//
+//nolint:contextcheck // an endpoint outlives the call that lends it
 func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, error) {
 	value, err := secret.NewSecret()
 	if err != nil {
@@ -138,7 +140,7 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 		return nil, errors.Join(err, listener.Close())
 	}
 	lent := &lentEndpoint{house: r, server: server, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
-	serving, stop := context.WithCancel(r.life) //nolint:contextcheck // an endpoint outlives the call that lends it
+	serving, stop := context.WithCancel(r.life)
 	ended := make(chan error, 1)
 	lent.stop = sync.OnceValue(func() error {
 		stop()

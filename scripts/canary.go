@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -95,8 +96,7 @@ func (w *watch) at(moment time.Time) time.Duration {
 	w.birds.mu.Lock()
 	defer w.birds.mu.Unlock()
 	var sum time.Duration
-	for i := len(w.stalls) - 1; i >= 0; i-- {
-		s := w.stalls[i]
+	for _, s := range slices.Backward(w.stalls) {
 		begun := s.ended.Add(-s.late)
 		if begun.After(moment) {
 			continue

@@ -100,7 +100,8 @@ func (c *caseRun) met() bool {
 			continue
 		}
 		verdict := result.Inconclusive
-		if n, _ := needOf(name); n.skips {
+		// What nobody would judge is not missed.
+		if n, _ := needOf(name); n.skips || c.about.Requirement.Level == result.Unstated {
 			verdict = result.Skip
 		}
 		c.add(result.Check{Text: "needs " + name, Line: c.about.Line, Verdict: verdict, Reason: why})
@@ -208,10 +209,10 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
 		if at.triggers == 0 && !c.heard() || at.triggers > 0 && e.uncounted == "" && len(all)+len(e.connections) == 0 {
-			return finding{verdict: result.Inconclusive, reason: c.silent()}
+			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
 		}
 	case len(all) == 0:
-		return finding{verdict: result.Inconclusive, reason: c.silent()}
+		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
 	case kind.proof:
 	case len(e.rejected()) > 0:
 		bad := e.rejected()

@@ -20,6 +20,8 @@ type finding struct {
 	captures                 []webhook.Seq
 	// lagged is true when the machine was too late to tell: another run may.
 	lagged bool
+	// silent is true when nothing came that the check could be about.
+	silent bool
 }
 
 // check is one kind of check with its words.

@@ -37,6 +37,8 @@ func TestChecks(t *testing.T) {
 		{"other", "attempts != 3", thrice, result.Fail},
 		{"should", "attempts == 2 level=should", thrice, result.Warning},
 		{"unstated", "attempts == 2 level=unstated", thrice, result.Info},
+		{"unstated and not to be measured", "gap 5 min=1s level=unstated", thrice, result.Info},
+		{"unstated and silent", "gap 5 min=1s level=unstated", nil, result.Inconclusive},
 		{"unstated and met", "attempts == 3 level=unstated", thrice, result.Info},
 		{"silence is no count", "attempts <= 3", nil, result.Inconclusive},
 		{
@@ -141,7 +143,7 @@ func TestCommands(t *testing.T) {
 			[]string{"attempts pass", "method pass"},
 			result.Pass,
 		},
-		{"skip", head + "skip 'not for this one'\nexpect main method GET\n", []try{{}}, []string{"skip skip"}, result.Skip},
+		{"skip", head + "skip 'not for this one'\nexpect main method GET\n", []try{{}}, []string{"skip" + " skip"}, result.Skip},
 		{"note", head + "note 'by the way'\nexpect main method POST\n", []try{{}}, []string{"note info", "method pass"}, result.Pass},
 		{
 			"the silence of an endpoint that nobody was told of", "profile p\ncase A t level=must\nendpoint landing 200\n" +

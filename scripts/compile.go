@@ -280,6 +280,7 @@ func (c *compiler) endpoint(st statement) error {
 		return err
 	}
 	spec.Respond = respond
+	c.out.about.Expected += longestAfter(respond)
 	for other, at := range c.endpoints {
 		// Its URL goes out in an answer, so something may come there.
 		at.triggered = at.triggered || strings.Contains(respond, "{"+other+"}")

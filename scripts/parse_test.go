@@ -24,7 +24,7 @@ func TestProblems(t *testing.T) {
 		"unknown comparison":   {head + "expect main attempts = 1\n", `"=": no such comparison`},
 		"no number":            {head + "expect main attempts == one\n", `"one": want a number`},
 		"bad level":            {head + "expect main attempts == 1 level=may\n", `"level=may": there are: must, should, unstated`},
-		"bad spacing":          {head + "expect main spacing exponental\n", `did you mean "exponential"?`},
+		"bad spacing":          {head + "expect main spacing exponentially\n", `did you mean "exponential"?`},
 		"bad share":            {head + "expect main spacing exponential tolerance=0.3\n", `"tolerance=0.3": want a share`},
 		"bad expression":       {head + "expect main expr 'atempts > 1'\n", `"atempts > 1": unknown name atempts`},
 		"expression no bool":   {head + "expect main expr '1 + 1'\n", `expected bool`},

@@ -2,7 +2,6 @@ package scripts
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path"
 	"slices"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/result"
 )
@@ -234,37 +232,6 @@ func Verdict(cases []result.Case) result.Verdict {
 		worst = result.Worst(worst, result.Inconclusive)
 	}
 	return worst
-}
-
-// scalePlan multiplies the waits of a plan text.
-func scalePlan(text string, scale float64) (string, error) {
-	program, err := plan.Parse(text)
-	if err != nil || scale == 1 {
-		return text, err
-	}
-	raw, err := program.MarshalJSON()
-	if err != nil {
-		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
-	}
-	var steps []map[string]json.RawMessage
-	if err = json.Unmarshal(raw, &steps); err != nil {
-		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
-	}
-	for _, step := range steps {
-		for _, key := range []string{"after_ms", "for_ms"} {
-			var ms float64
-			if json.Unmarshal(step[key], &ms) == nil && ms > 0 {
-				step[key] = fmt.Append(nil, ms*scale)
-			}
-		}
-	}
-	if raw, err = json.Marshal(steps); err == nil {
-		program, err = plan.ParseJSON(raw)
-	}
-	if err != nil {
-		return "", fmt.Errorf("scripts: scale %q: %w", text, err)
-	}
-	return program.String(), nil
 }
 
 // Known are the failures that are known, CASE or CASE:CHECK, each perhaps with a reason.

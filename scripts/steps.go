@@ -120,6 +120,9 @@ func (s *checkStep) run(_ context.Context, c *caseRun) {
 	shown := result.Check{Text: at.Mask().String(s.text), Line: s.line}
 	f := c.judge(s, at)
 	shown.Verdict, shown.Captures = levelled(f.verdict, s.level), f.captures
+	if f.silent {
+		shown.Verdict = f.verdict
+	}
 	shown.Expected, shown.Actual, shown.Reason = f.expected, at.Mask().String(f.actual), at.Mask().String(f.reason)
 	c.lagged = c.lagged || f.lagged
 	c.add(shown)
@@ -131,7 +134,7 @@ func (s *checkStep) run(_ context.Context, c *caseRun) {
 // levelled is what a finding means where the policy demands it this strongly.
 func levelled(v result.Verdict, level result.Level) result.Verdict {
 	switch {
-	case level == result.Unstated && (v == result.Pass || v == result.Warning || v == result.Fail):
+	case level == result.Unstated && v != result.Error && v != result.Skip:
 		return result.Info
 	case level == result.Should && v == result.Fail:
 		return result.Warning
