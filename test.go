@@ -15,6 +15,7 @@ import (
 
 	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/receiver/resolve/egress"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 	"github.com/hookrange/hookrange/scripts/result"
@@ -24,19 +25,21 @@ import (
 var errIncomplete = errors.New("incomplete")
 
 type testCommand struct {
-	Scripts []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
-	Sender  string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY." placeholder:"CMD"`
-	Case    string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
-	Jobs    int               `help:"Cases at the same time." default:"8"`
-	Strict  bool              `help:"Fail on warnings too."`
-	Known   string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
-	Report  []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
-	Set     map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
-	Scale   float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
-	List    bool              `help:"Print the profiles, or the cases, and run nothing."`
-	Lint    bool              `help:"Check the scripts and run nothing."`
-	New     string            `help:"Print a commented script of this name to begin with." placeholder:"NAME"`
-	JSON    bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
+	Scripts      []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
+	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY." placeholder:"CMD"`
+	Case         string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
+	Jobs         int               `help:"Cases at the same time." default:"8"`
+	Strict       bool              `help:"Fail on warnings too."`
+	Known        string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
+	Report       []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
+	Set          map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
+	Scale        float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
+	FetchPrivate []string          `help:"Private object stores that presigned URLs may lead to, as HOST:PORT." placeholder:"HOST:PORT"`
+	FetchBase    string            `help:"What a relative presigned URL is joined to." placeholder:"URL"`
+	List         bool              `help:"Print the profiles, or the cases, and run nothing."`
+	Lint         bool              `help:"Check the scripts and run nothing."`
+	New          string            `help:"Print a commented script of this name to begin with." placeholder:"NAME"`
+	JSON         bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
 }
 
 // reportWriters returns the kinds of reports.
@@ -169,6 +172,10 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
 		return fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
 	}
+	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
+	if err = egress.CheckPolicy(fetcher.policy); err != nil {
+		return err
+	}
 	known, err := c.known()
 	if err != nil {
 		return err
@@ -194,7 +201,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	}
 	screen := &testScreen{out: p.out, json: c.JSON}
 	run, err := scripts.Run(ctx, scripts.Config{
-		Scripts: loaded, Range: house, Sender: sending, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
+		Scripts: loaded, Range: house, Sender: sending, Fetcher: fetcher, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
 		Missing: missing, Progress: screen.progress, About: c.about(p, loaded),
 	})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/fixtures/sender"
+	"github.com/hookrange/hookrange/receiver/resolve/egress"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 )
@@ -101,6 +102,21 @@ func scaledPolicy(p sender.Policy, scale float64) sender.Policy {
 	}
 	p.ConnectWaits = waits
 	return p
+}
+
+// guardedFetcher asks for presigned URLs as the resolver does.
+type guardedFetcher struct {
+	client *egress.Client
+	policy webhook.FetchPolicy
+}
+
+// Fetch returns the status and the object.
+func (g guardedFetcher) Fetch(ctx context.Context, url string) (status int, body []byte, err error) {
+	got, err := g.client.Get(ctx, egress.Request{URL: url, Policy: g.policy})
+	if err != nil {
+		return 0, nil, err
+	}
+	return got.Status, got.Body, nil
 }
 
 // commandSender is a shell command that is run once for each trigger.

@@ -1,6 +1,7 @@
 package scripts_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -239,5 +240,46 @@ func TestScale(t *testing.T) {
 	}
 	if got := run.Cases[0].Ended.Sub(run.Cases[0].Started); got != 5500*time.Millisecond {
 		t.Errorf("took %s, want 5.5s", got)
+	}
+}
+
+// stored answers for an object store.
+type stored map[string]string
+
+func (s stored) Fetch(_ context.Context, url string) (int, []byte, error) {
+	body, ok := s[url]
+	switch {
+	case url == "http://store.test/away":
+		return 0, nil, errPlayed
+	case !ok:
+		return 403, []byte("<Error/>"), nil
+	default:
+		return 200, []byte(body), nil
+	}
+}
+
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	objects := stored{"http://store.test/a": "{}", "http://store.test/b": "not JSON"}
+	tests := []struct {
+		name, body, step string
+		want             result.Verdict
+	}{
+		{"there", `{"runs":[{"url":"http://store.test/a"},{"url":null}]}`, "fetch main runs.*.url json=yes", result.Pass},
+		{"one of two", `{"runs":[{"url":"http://store.test/a"},{"url":"http://store.test/c"}]}`, "fetch main runs.*.url", result.Fail},
+		{"refused as it should be", `{"runs":[{"url":"http://store.test/c"}]}`, "fetch main runs.0.url status=403", result.Pass},
+		{"no JSON", `{"runs":{"x":{"url":"http://store.test/b"}}}`, "fetch main runs.*.url json=yes", result.Fail},
+		{"should", `{"url":"http://store.test/b"}`, "fetch main url json=yes level=should", result.Warning},
+		{"not to be asked", `{"url":"http://store.test/away"}`, "fetch main url", result.Inconclusive},
+		{"none named", `{"url":null}`, "fetch main url", result.Skip},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			run := play(t, head+tt.step+"\n", &played{tries: []try{{body: tt.body}}}, func(c *scripts.Config) { c.Fetcher = objects })
+			if got := run.Cases[0].Checks[0]; got.Verdict != tt.want {
+				t.Errorf("verdict %s, want %s: %+v", got.Verdict, tt.want, got)
+			}
+		})
 	}
 }

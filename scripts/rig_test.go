@@ -33,6 +33,8 @@ type try struct {
 	message string
 	// to is the name of the endpoint; empty is where the trigger pointed.
 	to string
+	// nothing is true for a wait without a request.
+	nothing bool
 	// connection is true for one that brings no request.
 	connection bool
 	// unseen is true for a request that has arrived, but waits for the disk until someone asks.
@@ -71,6 +73,9 @@ func (p *played) Trigger(ctx context.Context, in scripts.TriggerInput) error {
 	for i, t := range p.tries {
 		if !pause(ctx, t.gap) {
 			return nil
+		}
+		if t.nothing {
+			continue
 		}
 		name, _, _ := strings.Cut(strings.TrimPrefix(in.URL, "http://range.test/hooks/"), "?")
 		name, _, _ = strings.Cut(name, "/")

@@ -63,15 +63,16 @@ func TestWait(t *testing.T) {
 		tries []try
 		want  time.Duration
 	}{
-		"quiet":                       {"quiet=3s", []try{{}, {gap: second}}, 4 * second},
-		"three times the last gap":    {"quiet=3s", []try{{}, {gap: 2 * second}}, 8 * second},
-		"enough":                      {"attempts=2", []try{{}, {gap: second}, {gap: 5 * second}}, second},
-		"enough and quiet":            {"attempts=2 quiet=4s", []try{{}, {gap: second}}, 5 * second},
-		"fewer than expected":         {"attempts=3 quiet=3s", []try{{}}, 3 * second},
-		"more than expected":          {"attempts=1 quiet=30s", []try{{}, {gap: second}}, second},
-		"an open answer is no quiet":  {"quiet=3s", []try{{lasts: 20 * second}}, 23 * second},
-		"timeout":                     {"quiet=30s timeout=5s", []try{{}, {gap: second}}, 5 * second},
-		"a sender that is still busy": {"quiet=3s timeout=50s", []try{{gap: 20 * second}}, 23 * second},
+		"quiet":                              {"quiet=3s", []try{{}, {gap: second}}, 4 * second},
+		"three times the last gap":           {"quiet=3s", []try{{}, {gap: 2 * second}}, 8 * second},
+		"enough":                             {"attempts=2", []try{{}, {gap: second}, {gap: 5 * second}}, second},
+		"enough and quiet":                   {"attempts=2 quiet=4s", []try{{}, {gap: second}}, 5 * second},
+		"fewer than expected":                {"attempts=3 quiet=3s", []try{{}}, 3 * second},
+		"more than expected":                 {"attempts=1 quiet=30s", []try{{}, {gap: second}}, second},
+		"an open answer is no quiet":         {"quiet=3s", []try{{lasts: 20 * second}}, 23 * second},
+		"timeout":                            {"quiet=30s timeout=5s", []try{{}, {gap: second}}, 5 * second},
+		"a sender that ends without sending": {"quiet=3s timeout=50s", []try{{gap: 20 * second, nothing: true}}, 23 * second},
+		"a sender that is still busy":        {"quiet=3s timeout=50s", []try{{gap: 20 * second}}, 23 * second},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

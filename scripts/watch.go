@@ -20,6 +20,8 @@ type lentEndpoint struct {
 	// ended has a value for each trigger that has come back; done counts those that were taken out.
 	ended chan struct{}
 	done  int
+	// cameBack is when the last of them was taken out.
+	cameBack time.Time
 	// evidence is as of the last wait.
 	evidence         evidence
 	watched, silence time.Duration
@@ -50,16 +52,17 @@ func (l *lentEndpoint) watch(ctx context.Context, w waitStep) error {
 			return err
 		}
 		l.silence = max(w.quiet, patience*now.gap)
+		back := l.triggered()
 		from := now.last
 		if from.IsZero() {
-			from = started
+			from = latest(started, l.cameBack)
 		}
 		quietAt := from.Add(l.silence)
 		switch at := time.Now(); {
 		case w.enough && now.enough, now.over:
 			l.silence, l.watched = 0, at.Sub(from)
 			return nil
-		case !at.Before(deadline), !now.open && !at.Before(quietAt) && (!now.last.IsZero() || l.triggered()):
+		case !at.Before(deadline), !now.open && !at.Before(quietAt) && (!now.last.IsZero() || back):
 			if settled != nil && settled.Equal(now.last) {
 				return nil
 			}
@@ -70,7 +73,7 @@ func (l *lentEndpoint) watch(ctx context.Context, w waitStep) error {
 			continue
 		}
 		until := deadline
-		if !now.open && (!now.last.IsZero() || l.triggered()) && quietAt.Before(deadline) {
+		if !now.open && (!now.last.IsZero() || back) && quietAt.Before(deadline) {
 			until = quietAt
 		}
 		if after, err = l.next(ctx, after, until); err != nil {
@@ -84,11 +87,17 @@ func (l *lentEndpoint) triggered() bool {
 	for {
 		select {
 		case <-l.ended:
-			l.done++
+			l.came()
 		default:
 			return l.done == l.triggers
 		}
 	}
+}
+
+// came notes that a trigger came back.
+func (l *lentEndpoint) came() {
+	l.done++
+	l.cameBack = time.Now()
 }
 
 // next blocks until something was seen, a trigger came back, or the time has come.
@@ -111,7 +120,7 @@ func (l *lentEndpoint) next(ctx context.Context, after webhook.Seq, until time.T
 	<-stopped
 	select {
 	case <-back:
-		l.done++
+		l.came()
 	default:
 	}
 	if err != nil && ctx.Err() != nil {
