@@ -52,7 +52,10 @@ func kinds() []nature {
 		{name: "attempts", usage: "attempts ==|!=|<=|>=|<|> N", least: 2, most: 2, counts: true, make: count("attempts")},
 		{name: "deliveries", usage: "deliveries ==|... N", least: 2, most: 2, counts: true, make: count("deliveries")},
 		{name: "connections", usage: "connections ==|... N", least: 2, most: 2, counts: true, make: count("connections")},
-		{name: "spacing", usage: "spacing exponential|growing|constant", least: 1, most: 1, options: []string{"factor", "tolerance"}, make: newSpacing},
+		{
+			name: "spacing", usage: "spacing exponential|growing|constant", least: 1, most: 1,
+			options: []string{"factor", "tolerance"}, make: newSpacing,
+		},
 		{name: "gap", usage: "gap N [min=] [max=]", least: 1, most: 1, options: []string{"min", "max"}, make: newGap},
 		{name: "hangup", usage: "hangup after=5s", options: []string{"after", "attempt", "early", "late"}, make: newHangup},
 		{name: "answered", usage: "answered [attempt=1] [limit=]", options: []string{"attempt", "limit"}, make: newAnswered},

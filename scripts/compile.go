@@ -419,7 +419,9 @@ func (c *compiler) fetch(st statement) error {
 	if at := c.endpoints[name]; at == nil || !at.waited {
 		return &lexError{name, "no such endpoint, or no wait for it comes before"}
 	}
-	f := fetchStep{line: st.line, text: st.raw, endpoint: name, path: st.args[1].text, status: 200, json: st.opts["json"] == "yes", level: c.level}
+	f := fetchStep{
+		line: st.line, text: st.raw, endpoint: name, path: st.args[1].text, status: 200, json: st.opts["json"] == "yes", level: c.level,
+	}
 	if text, ok := st.opts["status"]; ok {
 		var err error
 		if f.status, err = strconv.Atoi(text); err != nil || f.status < 200 || f.status > 599 {

@@ -189,7 +189,10 @@ type samePayload struct{}
 func newSame(*Script, statement) (check, error) { return samePayload{}, nil }
 
 func (samePayload) judge(e *evidence) finding {
-	f := finding{verdict: result.Inconclusive, expected: "the same bytes in all attempts of a delivery", reason: "no delivery has two attempts to compare"}
+	f := finding{
+		verdict: result.Inconclusive, expected: "the same bytes in all attempts of a delivery",
+		reason: "no delivery has two attempts to compare",
+	}
 	for _, d := range e.deliveries {
 		for i := 1; i < len(d.attempts); i++ {
 			first, a := &d.attempts[0], &d.attempts[i]

@@ -201,7 +201,8 @@ func newHangup(_ *Script, st statement) (check, error) {
 func (h hangup) judge(e *evidence) finding {
 	after := scaled(h.after, e.scale)
 	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
-	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here", h.attempt, short(after), short(low), short(high))}
+	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here",
+		h.attempt, short(after), short(low), short(high))}
 	var times, doubts []time.Duration
 	var kept []*attempt
 	for i := range e.deliveries {
