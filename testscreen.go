@@ -39,7 +39,8 @@ func (s *testScreen) progress(c result.Case) {
 			told = true
 		}
 	}
-	if told && c.Requirement.Quote != "" && c.Verdict != result.Info && c.Verdict != result.Skip {
+	judged := c.Verdict == result.Warning || c.Verdict == result.Inconclusive || c.Verdict == result.Fail
+	if told && judged && c.Requirement.Quote != "" {
 		fmt.Fprintf(s.out, "    %s: %q\n        %s\n", c.Requirement.Level, c.Requirement.Quote,
 			strings.TrimSpace(c.Requirement.Source+" "+c.Requirement.Date))
 	}
