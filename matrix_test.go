@@ -3,7 +3,6 @@ package main
 import (
 	"log/slog"
 	"maps"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -21,38 +20,57 @@ import (
 // matrixScale makes the 5 s of the policy 1.5 s: still far above what a loaded machine is late by.
 const matrixScale = 0.3
 
-// killed is a broken sender, and the checks CASE:KIND that must find it; cases are patterns.
+// killed is a broken sender, the profile that it claims to keep, and the checks CASE:KIND that must find it; cases are
+// patterns. Without a variant it is the reference sender, which nothing finds.
 type killed struct {
-	name   string
-	breaks func(*sender.Policy)
-	checks []string
+	profile, policy, variant string
+	checks                   []string
 }
 
 func matrix() []killed {
-	fiveXX := func(status int) bool { return status >= 500 && status <= 599 }
+	const rules, python, js, engine = "langsmith-rules", "agent-server-python", "agent-server-js", "langsmith-engine"
+	hangs := []string{"TIMEOUT-1:hangup", "TIMEOUT-3-*:attempts"}
 	return []killed{
-		{"reference", func(*sender.Policy) {}, nil},
-		{"retries-4xx", func(p *sender.Policy) {
-			p.RetryStatus = func(status int) bool { return status >= 400 }
-		}, []string{"4XX-1-*:attempts", "BODY-6:attempts"}},
-		{"linear-gaps", func(p *sender.Policy) { p.Backoff.Factor = 1 }, []string{"5XX-3:spacing"}},
-		{"no-backoff", func(p *sender.Policy) { p.Backoff = sender.Backoff{} }, []string{"5XX-3:spacing"}},
-		{"no-retry", func(p *sender.Policy) { p.Retries = 0 }, []string{"5XX-1-*:attempts", "5XX-6:attempts", "BODY-5-*:attempts"}},
-		{"one-retry-more", func(p *sender.Policy) { p.Retries++ }, []string{"5XX-2-*:attempts"}},
-		{"no-retry-limit", func(p *sender.Policy) { p.Retries = math.MaxInt }, []string{"5XX-2-*:attempts"}},
-		{"retries-timeouts", func(p *sender.Policy) { p.RetryTimeout = true }, []string{"TIMEOUT-2:attempts", "TIMEOUT-3-*:attempts"}},
-		{"timeout-8s", func(p *sender.Policy) { p.Timeout = 8 * time.Second }, []string{"TIMEOUT-1:hangup", "TIMEOUT-3-*:attempts"}},
-		{"never-times-out", func(p *sender.Policy) { p.Timeout = 0 }, []string{"TIMEOUT-1:hangup", "TIMEOUT-3-*:attempts"}},
-		{"gives-up-early", func(p *sender.Policy) {
-			p.Timeout = 3 * time.Second
-		}, []string{"TIMEOUT-1:hangup", "TIMEOUT-4:answered", "5XX-6:answered", "5XX-6:attempts"}},
-		{"duplicate-after-2xx", func(p *sender.Policy) {
-			p.RetryStatus = func(status int) bool { return status <= 299 || fiveXX(status) }
-		}, []string{"OK-1-*:attempts", "5XX-5:attempts", "TIMEOUT-4:attempts", "BODY-1-*:attempts", "BODY-2:attempts", "BODY-3:attempts", "BODY-4:attempts"}},
+		{rules, rules, "", nil},
+		{rules, rules, "retries-4xx", []string{"4XX-1-*:attempts", "BODY-6:attempts"}},
+		{rules, rules, "retries-timeouts", []string{"TIMEOUT-2:attempts", "TIMEOUT-3-*:attempts"}},
+		{rules, rules, "no-retry", []string{"5XX-1-*:attempts", "5XX-6:attempts", "BODY-5-*:attempts"}},
+		{rules, rules, "one-retry-more", []string{"5XX-2-*:attempts"}},
+		{rules, rules, "no-retry-limit", []string{"5XX-2-*:attempts"}},
+		{rules, rules, "duplicate-after-2xx", []string{
+			"OK-1-*:attempts", "5XX-5:attempts", "TIMEOUT-4:attempts", "BODY-1-*:attempts", "BODY-2:attempts", "BODY-3:attempts", "BODY-4:attempts",
+		}},
+		{rules, rules, "stops-on-body-text", []string{"BODY-5-ok:attempts"}},
+		{rules, rules, "retries-on-body-text", []string{"BODY-1-error:attempts", "BODY-6:attempts"}},
+		{rules, rules, "linear-gaps", []string{"5XX-3:spacing"}},
+		{rules, rules, "no-backoff", []string{"5XX-3:spacing"}},
+		{rules, rules, "timeout-8s", hangs},
+		{rules, rules, "never-times-out", hangs},
+		{rules, rules, "gives-up-early", []string{"TIMEOUT-1:hangup", "TIMEOUT-4:answered", "5XX-6:answered", "5XX-6:attempts"}},
+		{rules, rules, "silent", nil},
+		{rules, rules, "new-body-each-try", []string{"5XX-4:same-payload"}},
+		{rules, rules, "drops-the-secret", []string{"SECRET-1:secret"}},
+		{rules, rules, "drops-headers", []string{"HEADERS-1:header"}},
+		{rules, rules, "wrong-schema", []string{"PAYLOAD-1:schema"}},
+		{rules, rules, "get-instead-of-post", []string{"METHOD-1:method"}},
+		// What the LangSmith page does not say, other profiles do.
+		{"cloudevents-webhook", rules, "", nil},
+		{"cloudevents-webhook", rules, "follows-redirects", []string{"REDIRECT-1-*:deliveries"}},
+		{"standard-webhooks", engine, "", nil},
+		{"standard-webhooks", engine, "new-id-each-try", []string{"RETRY-2:expr"}},
+		{engine, engine, "", nil},
+		{engine, engine, "one-retry-more", []string{"RETRY-1-*:attempts"}},
+		{python, python, "", nil},
+		{python, python, "no-retry-429", []string{"RETRY-1-429:attempts"}},
+		{python, python, "no-retry-timeouts", []string{"TIMEOUT-1:attempts"}},
+		{python, python, "plain-content-type", []string{"REQUEST-1:header"}},
+		{js, js, "", nil},
+		{js, js, "retries-5xx", []string{"ONCE-1-50*:attempts"}},
+		{js, js, "no-redirects", []string{"REDIRECT-1-*:deliveries"}},
 	}
 }
 
-// TestKillMatrix runs the reference sender and senders that each break one rule through langsmith-rules. Each broken one
+// TestKillMatrix runs the reference sender and senders that each break one rule through the profiles. Each broken one
 // fails exactly the checks of its rule.
 func TestKillMatrix(t *testing.T) {
 	t.Parallel()
@@ -67,15 +85,13 @@ func TestKillMatrix(t *testing.T) {
 	})
 	t.Run("senders", func(t *testing.T) {
 		for _, k := range matrix() {
-			t.Run(k.name, func(t *testing.T) {
+			t.Run(path.Join(k.profile, k.policy, k.variant), func(t *testing.T) {
 				t.Parallel()
-				policy, err := sender.PolicyNamed("langsmith-rules")
+				policy, err := builtinPolicy(strings.TrimSuffix(k.policy+"/"+k.variant, "/"))
 				if err != nil {
 					t.Fatal(err)
 				}
-				k.breaks(&policy)
-				run := runProfile(t, house, "langsmith-rules", policy)
-				k.judge(t, run)
+				k.judge(t, runProfile(t, house, k.profile, policy))
 			})
 		}
 	})
@@ -92,7 +108,7 @@ func runProfile(t *testing.T, house *provingRange, profile string, policy sender
 	}
 	run, err := scripts.Run(t.Context(), scripts.Config{
 		Scripts: []*scripts.Script{script}, Range: house, Sender: builtinSender{policy}, Schema: fixtures.Schema,
-		Jobs: 16, Scale: matrixScale, Again: 6, Missing: missingNeeds(),
+		Jobs: 32, Scale: matrixScale, Again: 6, Missing: missingNeeds(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +132,7 @@ func (k *killed) judge(t *testing.T, run result.Run) {
 				found[name] += check.Text + " (" + string(check.Verdict) + ": " + check.Actual + check.Reason + ") "
 			case result.Inconclusive:
 				// A broken sender may keep other checks from being made; nothing keeps the reference from them.
-				if k.name == "reference" && !strings.HasPrefix(check.Text, "needs ") {
+				if k.variant == "" && !strings.HasPrefix(check.Text, "needs ") {
 					t.Errorf("%s: %s: %s: %s", c.ID, check.Text, check.Actual, check.Reason)
 				}
 			default:
@@ -139,6 +155,9 @@ func (k *killed) judge(t *testing.T, run result.Run) {
 		lag = max(lag, c.Lag)
 	}
 	t.Logf("the machine was up to %s late", lag)
+	if k.variant == "silent" && run.Verdict != result.Inconclusive {
+		t.Errorf("the verdict on silence is %s", run.Verdict)
+	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(wanted)), slices.Sorted(maps.Keys(found))); diff != "" {
 		t.Errorf("checks that find it (-want +got):\n%s", diff)
 		for name, text := range found {

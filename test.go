@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,13 +12,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/inspector/console"
 	"github.com/hookrange/hookrange/receiver/resolve/egress"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/known"
+	"github.com/hookrange/hookrange/scripts/report"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -26,11 +27,11 @@ var errIncomplete = errors.New("incomplete")
 
 type testCommand struct {
 	Scripts      []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
-	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY." placeholder:"CMD"`
+	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break." placeholder:"CMD"`
 	Case         string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
 	Jobs         int               `help:"Cases at the same time." default:"8"`
 	Strict       bool              `help:"Fail on warnings too."`
-	Known        string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
+	Known        string            `help:"YAML file of known failures: CASE or CASE:CHECK, each with its reason. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
 	Report       []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
 	Set          map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
 	Scale        float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
@@ -42,25 +43,7 @@ type testCommand struct {
 	JSON         bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
 }
 
-// reportWriters returns the kinds of reports.
-func reportWriters() map[string]func(io.Writer, result.Run) error {
-	return map[string]func(io.Writer, result.Run) error{
-		"json": func(w io.Writer, run result.Run) error {
-			out := json.NewEncoder(w)
-			out.SetIndent("", "  ")
-			return out.Encode(run) //nolint:musttag // header fields are written by their Go names
-		},
-	}
-}
-
-func reportKinds() string {
-	var kinds []string
-	for kind := range reportWriters() {
-		kinds = append(kinds, kind)
-	}
-	slices.Sort(kinds)
-	return strings.Join(kinds, ", ")
-}
+func reportKinds() string { return strings.Join(report.Formats(), ", ") }
 
 // Run judges a sender.
 func (c *testCommand) Run(ctx context.Context, cli *grammar, p *process) error {
@@ -95,7 +78,7 @@ func (c *testCommand) Run(ctx context.Context, cli *grammar, p *process) error {
 func (c *testCommand) load() ([]*scripts.Script, error) {
 	var loaded []*scripts.Script
 	var problems []error
-	known := map[string]bool{}
+	named := map[string]bool{}
 	for _, name := range c.Scripts {
 		s, err := loadScript(name)
 		if err == nil {
@@ -106,12 +89,12 @@ func (c *testCommand) load() ([]*scripts.Script, error) {
 			continue
 		}
 		for variable := range s.Vars() {
-			known[variable] = true
+			named[variable] = true
 		}
 		loaded = append(loaded, s)
 	}
 	for name := range c.Set {
-		if !known[name] && len(problems) == 0 {
+		if !named[name] && len(problems) == 0 {
 			problems = append(problems, fmt.Errorf("%w: --set %s: no script has this variable", webhook.ErrInvalid, name))
 		}
 	}
@@ -152,7 +135,7 @@ func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
 		for i := range cases {
 			one := &cases[i]
 			if c.JSON {
-				if err := json.NewEncoder(w).Encode(one); err != nil { //nolint:musttag // as above
+				if err := json.NewEncoder(w).Encode(one); err != nil {
 					return err
 				}
 				continue
@@ -176,7 +159,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	if err = egress.CheckPolicy(fetcher.policy); err != nil {
 		return err
 	}
-	known, err := c.known()
+	list, err := c.known()
 	if err != nil {
 		return err
 	}
@@ -207,7 +190,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	if err != nil {
 		return err
 	}
-	stale := known.Apply(&run)
+	stale := list.Apply(known.Scope{Strict: c.Strict, Partial: c.Case != ""}, &run)
 	if err = screen.end(run, stale); err != nil {
 		return err
 	}
@@ -253,44 +236,32 @@ func quoteAll(words []string) string {
 }
 
 // known reads the known failures.
-func (c *testCommand) known() (scripts.Known, error) {
+func (c *testCommand) known() (known.List, error) {
 	if c.Known == "" {
-		return nil, nil
+		return known.List{}, nil
 	}
 	raw, err := os.ReadFile(c.Known)
 	if err != nil {
-		return nil, fmt.Errorf("--known: %w", err)
+		return known.List{}, fmt.Errorf("--known: %w", err)
 	}
-	var list []string
-	known := scripts.Known{}
-	if err = yaml.Unmarshal(raw, &list); err == nil {
-		for _, entry := range list {
-			known[entry] = ""
-		}
-		return known, nil
-	}
-	if err = yaml.Unmarshal(raw, &known); err != nil {
-		return nil, fmt.Errorf("%w: --known %s: want a list of CASE or CASE:CHECK, or a map of them to reasons", webhook.ErrInvalid, c.Known)
-	}
-	return known, nil
+	return known.Parse(c.Known, raw)
 }
 
 // reports returns what writes each report.
 func (c *testCommand) reports() ([]func(result.Run) error, error) {
-	writers := reportWriters()
 	var out []func(result.Run) error
 	for _, text := range c.Report {
 		kind, path, ok := strings.Cut(text, "=")
-		write := writers[kind]
-		if !ok || path == "" || write == nil {
+		write, err := report.Named(kind)
+		if err != nil || !ok || path == "" {
 			return nil, fmt.Errorf("%w: --report %q: want KIND=FILE; kinds are %s", webhook.ErrInvalid, text, reportKinds())
 		}
 		out = append(out, func(run result.Run) error {
-			var text strings.Builder
-			if err := write(&text, run); err != nil {
+			var text bytes.Buffer
+			if err := write(&text, []result.Run{run}, report.Options{Strict: c.Strict}); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
 			}
-			if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+			if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
 			}
 			return nil

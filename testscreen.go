@@ -113,7 +113,7 @@ func (s *testScreen) end(run result.Run, stale []string) error {
 		}
 	}
 	for _, entry := range stale {
-		fmt.Fprintf(s.out, "known failure %q is stale: it did not fail; take it off the list\n", oneLine(entry))
+		fmt.Fprintf(s.out, "stale: %s; take it off the list\n", oneLine(entry))
 	}
 	_, err := fmt.Fprintf(s.out, "%s: %s against %s: %s in %s\n", run.Verdict, run.Profile, oneLine(run.Sender),
 		strings.Join(parts, ", "), shortTime(run.Ended.Sub(run.Started)))

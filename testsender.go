@@ -30,7 +30,7 @@ func senderFor(text string) (scripts.Sender, map[string]string, error) {
 		return nil, nil, hint(fmt.Errorf("%w: --sender is missing", webhook.ErrInvalid),
 			"give a command that sends to $HOOKRANGE_URL, or builtin:langsmith-rules for the reference sender")
 	case kind == "builtin":
-		policy, err := sender.PolicyNamed(rest)
+		policy, err := builtinPolicy(rest)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: --sender: %w", webhook.ErrInvalid, err)
 		}
@@ -46,6 +46,20 @@ func senderFor(text string) (scripts.Sender, map[string]string, error) {
 	}
 }
 
+// builtinPolicy returns the policy POLICY, or POLICY/VARIANT with one rule broken.
+func builtinPolicy(text string) (sender.Policy, error) {
+	name, breaks, broken := strings.Cut(text, "/")
+	policy, err := sender.PolicyNamed(name)
+	if err != nil || !broken {
+		return policy, err
+	}
+	variant, err := sender.BrokenNamed(breaks)
+	if err != nil {
+		return sender.Policy{}, err
+	}
+	return variant.Break(policy)
+}
+
 // builtinSender is the reference sender by one policy.
 type builtinSender struct{ policy sender.Policy }
 
@@ -55,8 +69,8 @@ func (b builtinSender) Trigger(ctx context.Context, in scripts.TriggerInput) err
 	if err != nil {
 		return err
 	}
-	delivery := sender.Delivery{Method: vector.Method, URL: in.URL, Header: append(vector.Fields(), in.Header...), Body: vector.Body}
-	got := sender.Send(ctx, delivery, scaledPolicy(b.policy, in.Scale), func(a sender.Attempt) {
+	delivery := sender.Delivery{Method: vector.Method, URL: in.URL, Header: append(vector.Fields(), in.Header...), Body: vector.Body, Sign: vector.Sign}
+	got := sender.Send(ctx, delivery, b.policy.Scaled(in.Scale), func(a sender.Attempt) {
 		if a.Err != nil {
 			fmt.Fprintf(in.Log, "attempt %d, try %d: %v\n", a.N, a.Try, a.Err)
 			return
@@ -89,19 +103,6 @@ func payloadOf(in scripts.TriggerInput) (fixtures.Vector, error) {
 		vector = vector.WithSecret(in.Secret)
 	}
 	return vector, nil
-}
-
-// scaledPolicy multiplies all times of a policy.
-func scaledPolicy(p sender.Policy, scale float64) sender.Policy {
-	times := func(d time.Duration) time.Duration { return time.Duration(float64(d) * scale) }
-	p.ConnectTimeout, p.Timeout = times(p.ConnectTimeout), times(p.Timeout)
-	p.Backoff.Base, p.Backoff.Jitter = times(p.Backoff.Base), times(p.Backoff.Jitter)
-	waits := make([]time.Duration, len(p.ConnectWaits))
-	for i, d := range p.ConnectWaits {
-		waits[i] = times(d)
-	}
-	p.ConnectWaits = waits
-	return p
 }
 
 // guardedFetcher asks for presigned URLs as the resolver does.

@@ -153,33 +153,3 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
-
-func TestKnown(t *testing.T) {
-	t.Parallel()
-	script := head + "expect main attempts == 2\nexpect main method GET\ncase B t level=must\nendpoint main 200\ntrigger main\nwait main\nexpect main method POST\n"
-	tests := []struct {
-		name    string
-		known   scripts.Known
-		stale   []string
-		verdict result.Verdict
-	}{
-		{"none", nil, nil, result.Fail},
-		{"the case", scripts.Known{"A": ""}, nil, result.Warning},
-		{"one check of two", scripts.Known{"A:attempts": ""}, nil, result.Fail},
-		{"both checks", scripts.Known{"A:attempts": "", "A:expect main method GET": "since v2"}, nil, result.Warning},
-		{"one that passes", scripts.Known{"A": "", "B:method": ""}, []string{"B:method"}, result.Warning},
-		{"no such case", scripts.Known{"A": "", "C": ""}, []string{"C"}, result.Warning},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			run := play(t, script, &played{tries: []try{{}}}, func(c *scripts.Config) { c.Jobs = 1 })
-			if diff := cmp.Diff(tt.stale, tt.known.Apply(&run)); diff != "" {
-				t.Errorf("stale (-want +got):\n%s", diff)
-			}
-			if run.Verdict != tt.verdict {
-				t.Errorf("verdict %s, want %s", run.Verdict, tt.verdict)
-			}
-		})
-	}
-}
