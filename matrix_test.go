@@ -52,6 +52,8 @@ func matrix() []killed {
 		{rules, rules, "drops-the-secret", []string{"SECRET-1:secret"}},
 		{rules, rules, "drops-headers", []string{"HEADERS-1:header"}},
 		{rules, rules, "wrong-schema", []string{"PAYLOAD-1:schema"}},
+		{rules, rules, "connect-retries-5", []string{"CONNECT-1:connections", "CONNECT-2-*:connections", "CONNECT-3:connections"}},
+		{rules, rules, "no-connect-retries", []string{"CONNECT-1:connections", "CONNECT-2-*:connections"}},
 		{rules, rules, "get-instead-of-post", []string{"METHOD-1:method"}},
 		// What the LangSmith page does not say, other profiles do.
 		{"cloudevents-webhook", rules, "", nil},
@@ -107,8 +109,8 @@ func runProfile(t *testing.T, house *provingRange, profile string, policy sender
 		t.Fatal(err)
 	}
 	run, err := scripts.Run(t.Context(), scripts.Config{
-		Scripts: []*scripts.Script{script}, Range: house, Sender: builtinSender{policy}, Schema: fixtures.Schema,
-		Jobs: 32, Scale: matrixScale, Again: 6, Missing: missingNeeds(),
+		Scripts: []*scripts.Script{script}, Range: house, Sender: builtinSender{policy: policy}, Schema: fixtures.Schema,
+		Jobs: 32, Scale: matrixScale, Again: 6, Missing: house.missing(),
 	})
 	if err != nil {
 		t.Fatal(err)

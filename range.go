@@ -7,39 +7,49 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/hookrange/hookrange/receiver"
+	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/live"
-	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/secret"
 	"github.com/hookrange/hookrange/receiver/store"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 )
 
-// provingRange lends endpoints to conformance cases: each has a receiver on a port of its own, all share a store in a
-// temporary folder, and nothing of it is left after close.
+// provingRange lends endpoints to conformance cases: each has a listener of its own, where the machine allows that, all
+// share a store and a receiver, and nothing of it is left after close.
 type provingRange struct {
+	// dir is the temporary folder of a store of the range's own.
 	dir   string
 	store *store.Store
 	bell  *live.Bell
 	log   *slog.Logger
-	// ends stops the pump and the receivers; all of them are waited for.
-	life context.Context //nolint:containedctx // the range's own life, which the cases' contexts must not end
+	edge  *receiver.Server
+	// base is the shared port, for endpoints that can have no listener; cramped says why, or is nil.
+	base    string
+	cramped error
+	// authority is what a sender must trust to reach an endpoint over TLS, in PEM.
+	authority []byte
+	// ends stops the pump and the receiver; both are waited for.
 	ends context.CancelFunc
 	all  sync.WaitGroup
+	// served is the receiver's end.
+	served error
 
 	mu    sync.Mutex
 	count int
 	lent  map[string]*lentEndpoint
 }
 
-// openRange makes the store and begins to pass news on. The caller closes it.
+// openRange makes the store and the receiver, and begins to pass news on. The caller closes it.
 func openRange(ctx context.Context, log *slog.Logger) (*provingRange, error) {
 	dir, err := os.MkdirTemp("", "hookrange-test-")
 	if err != nil {
@@ -49,16 +59,38 @@ func openRange(ctx context.Context, log *slog.Logger) (*provingRange, error) {
 	if r.store, err = store.Open(ctx, store.Config{Dir: dir, Bell: r.bell, Log: log}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	r.life, r.ends = context.WithCancel(context.WithoutCancel(ctx))
-	r.all.Go(func() { r.pump(r.life) })
+	shared, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(err, r.store.Close(), os.RemoveAll(dir))
+	}
+	r.base = reachable(shared.Addr())
+	config := receiver.Config{Store: r.store, Log: log}
+	if r.cramped = (gate.Ports{}).WithDefaults().Check(); r.cramped == nil {
+		config.Listeners = &receiver.Listeners{}
+	}
+	r.edge = receiver.New(config)
+	if r.cramped == nil {
+		if r.authority, err = r.edge.AuthorityPEM(); err == nil {
+			err = os.WriteFile(r.authorityFile(), r.authority, 0o600)
+		}
+		if err != nil {
+			return nil, errors.Join(err, shared.Close(), r.store.Close(), os.RemoveAll(dir))
+		}
+	}
+	life, ends := context.WithCancel(context.WithoutCancel(ctx))
+	r.ends = ends
+	r.all.Go(func() { r.pump(life) })
+	r.all.Go(func() { r.served = r.edge.Run(life, shared) })
 	return r, nil
 }
+
+func (r *provingRange) authorityFile() string { return filepath.Join(r.dir, "authority.pem") }
 
 // close ends everything that was lent and deletes the folder.
 func (r *provingRange) close() error {
 	r.ends()
 	r.all.Wait()
-	return errors.Join(r.store.Close(), os.RemoveAll(r.dir))
+	return errors.Join(r.served, r.store.Close(), os.RemoveAll(r.dir))
 }
 
 // pump tells each lent endpoint what is new about it, so that a case is not woken for another's captures.
@@ -90,27 +122,22 @@ func (r *provingRange) pump(ctx context.Context) {
 	}
 }
 
-// listenFor opens the listener of one endpoint. Faults before HTTP, TLS and HTTP/2 belong here.
-func listenFor(ctx context.Context, spec scripts.Spec) (net.Listener, error) {
-	program, err := plan.Parse(spec.Respond)
-	if err != nil {
-		return nil, err
+// missing says what cases cannot have here, and why.
+func (r *provingRange) missing() map[string]string {
+	missing := map[string]string{}
+	if r.cramped != nil {
+		for _, need := range []string{"connection-faults", "tls", "h2", "cap-net-raw"} {
+			missing[need] = "no endpoint can have a listener of its own here: " + r.cramped.Error()
+		}
+		return missing
 	}
-	if program.NeedsListener() || spec.TLS || spec.H2 {
-		return nil, fmt.Errorf("%w: this version has no listener for faults before HTTP, TLS or HTTP/2", webhook.ErrUnavailable)
+	if ok, why := r.edge.Countable(); !ok {
+		missing["cap-net-raw"] = why
 	}
-	return (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	return missing
 }
 
-// missingNeeds says what cases cannot have here, and why.
-func missingNeeds() map[string]string {
-	why := "this version has no listener of an endpoint's own for it"
-	return map[string]string{"connection-faults": why, "tls": why, "h2": why, "cap-net-raw": why}
-}
-
-// Lend opens an endpoint on a port of its own.
-//
-//nolint:contextcheck // an endpoint outlives the call that lends it
+// Lend opens an endpoint.
 func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, error) {
 	value, err := secret.NewSecret()
 	if err != nil {
@@ -127,26 +154,24 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 	if spec.Scheme == webhook.SchemeNone {
 		endpoint.Secret.Secrets = nil
 	}
-	server := receiver.New(receiver.Config{Store: r.store, Log: r.log})
-	if err = errors.Join(secret.Check(endpoint.Secret), server.CheckRespond(spec.Respond)); err != nil {
-		return nil, err
+	if r.cramped == nil {
+		endpoint.Listener = &webhook.ListenerPolicy{TLS: spec.TLS || spec.H2, H2: spec.H2}
 	}
-	listener, err := listenFor(ctx, spec)
-	if err != nil {
+	if err = errors.Join(secret.Check(endpoint.Secret), r.edge.CheckRespond(spec.Respond)); err != nil {
 		return nil, err
 	}
 	saved, err := r.store.SaveEndpoint(ctx, endpoint, true)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close())
+		return nil, err
 	}
-	lent := &lentEndpoint{house: r, server: server, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
-	serving, stop := context.WithCancel(r.life)
-	ended := make(chan error, 1)
-	lent.stop = sync.OnceValue(func() error {
-		stop()
-		return <-ended
-	})
-	r.all.Go(func() { ended <- server.Run(serving, listener) })
+	lent := &lentEndpoint{house: r, endpoint: saved, base: r.base, secret: value, bell: live.New()}
+	if r.cramped == nil {
+		own, ok := r.edge.Address(name)
+		if !ok {
+			return nil, errors.Join(fmt.Errorf("%w: no free port for endpoint %s", webhook.ErrUnavailable, name), r.store.DeleteEndpoint(ctx, name))
+		}
+		lent.base = own
+	}
 	r.mu.Lock()
 	r.lent[name] = lent
 	r.mu.Unlock()
@@ -156,13 +181,10 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 // lentEndpoint is one lent endpoint.
 type lentEndpoint struct {
 	house    *provingRange
-	server   *receiver.Server
 	endpoint *webhook.Endpoint
 	base     string
 	secret   string
 	bell     *live.Bell
-	// stop ends the receiver and waits for it.
-	stop func() error
 }
 
 // URL returns the hook URL; those after the first have a path below it.
@@ -210,9 +232,35 @@ func (l *lentEndpoint) Settle(ctx context.Context) error {
 	return err
 }
 
-// Connections says that those without a request are not counted.
-func (*lentEndpoint) Connections(context.Context) ([]webhook.Connection, error) {
-	return nil, fmt.Errorf("%w: connections without a request are not counted here", webhook.ErrUnavailable)
+// Connections returns those that brought no request: the ended ones, and those that are open and have brought none yet.
+func (l *lentEndpoint) Connections(ctx context.Context) ([]webhook.Connection, error) {
+	if l.house.cramped != nil {
+		return nil, fmt.Errorf("%w: %w", webhook.ErrUnavailable, l.house.cramped)
+	}
+	var all []webhook.Connection
+	for after := webhook.Seq(0); ; {
+		part, err := l.house.store.Connections(ctx, l.endpoint.Name, after, 1000)
+		if err != nil {
+			return nil, err
+		}
+		if len(part) == 0 {
+			break
+		}
+		after = part[len(part)-1].Seq
+		all = append(all, part...)
+	}
+	all = append(all, l.house.edge.Open(l.endpoint.Name)...)
+	slices.SortStableFunc(all, func(a, b webhook.Connection) int { return a.At.Compare(b.At) })
+	// A try that was dropped first and accepted when the sender's system repeated it is one try.
+	seen := map[netip.AddrPort]bool{}
+	for i := range all {
+		seen[all[i].Peer] = seen[all[i].Peer] || all[i].Requests > 0
+	}
+	return slices.DeleteFunc(all, func(c webhook.Connection) bool {
+		done := seen[c.Peer]
+		seen[c.Peer] = true
+		return done
+	}), nil
 }
 
 // Wait blocks until something new was seen.
@@ -222,7 +270,7 @@ func (l *lentEndpoint) Wait(ctx context.Context, after webhook.Seq) (webhook.Seq
 
 // Replan changes the answers.
 func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
-	if err := l.server.CheckRespond(respond); err != nil {
+	if err := l.house.edge.CheckRespond(respond); err != nil {
 		return err
 	}
 	changed := *l.endpoint
@@ -234,7 +282,7 @@ func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
 	return err
 }
 
-// Return closes the port and deletes the endpoint with its captures.
+// Return deletes the endpoint with its captures; its port closes.
 func (l *lentEndpoint) Return(ctx context.Context) error {
 	l.house.mu.Lock()
 	_, there := l.house.lent[l.endpoint.Name]
@@ -245,5 +293,5 @@ func (l *lentEndpoint) Return(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return errors.Join(l.stop(), l.house.store.DeleteEndpoint(ctx, l.endpoint.Name))
+	return l.house.store.DeleteEndpoint(ctx, l.endpoint.Name)
 }

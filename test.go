@@ -176,7 +176,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 		return err
 	}
 	defer func() { err = errors.Join(err, house.close()) }()
-	for need, why := range missingNeeds() {
+	for need, why := range house.missing() {
 		if missing == nil {
 			missing = map[string]string{}
 		}
@@ -184,7 +184,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	}
 	screen := &testScreen{out: p.out, json: c.JSON}
 	run, err := scripts.Run(ctx, scripts.Config{
-		Scripts: loaded, Range: house, Sender: sending, Fetcher: fetcher, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
+		Scripts: loaded, Range: house, Sender: trusting(sending, house), Fetcher: fetcher, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
 		Missing: missing, Progress: screen.progress, About: c.about(p, loaded),
 	})
 	if err != nil {

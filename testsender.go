@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -9,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hookrange/hookrange/fixtures"
@@ -34,7 +35,7 @@ func senderFor(text string) (scripts.Sender, map[string]string, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: --sender: %w", webhook.ErrInvalid, err)
 		}
-		return builtinSender{policy}, nil, nil
+		return builtinSender{policy: policy}, nil, nil
 	case text == "manual", kind == "agent-server":
 		return nil, nil, fmt.Errorf("%w: --sender %s: this version has commands and builtin:NAME only", webhook.ErrInvalid, text)
 	default:
@@ -42,7 +43,25 @@ func senderFor(text string) (scripts.Sender, map[string]string, error) {
 		if !strings.Contains(text, "HOOKRANGE_HEADERS") {
 			missing["custom-headers"] = "the sender's command does not use $HOOKRANGE_HEADERS, so it is not told of custom headers"
 		}
-		return commandSender(text), missing, nil
+		return commandSender{command: text}, missing, nil
+	}
+}
+
+// trusting returns the sender with what signs the certificates of a range's endpoints.
+func trusting(sending scripts.Sender, house *provingRange) scripts.Sender {
+	if house.cramped != nil {
+		return sending
+	}
+	switch s := sending.(type) {
+	case builtinSender:
+		s.trust = x509.NewCertPool()
+		s.trust.AppendCertsFromPEM(house.authority)
+		return s
+	case commandSender:
+		s.authority = house.authorityFile()
+		return s
+	default:
+		return sending
 	}
 }
 
@@ -61,7 +80,11 @@ func builtinPolicy(text string) (sender.Policy, error) {
 }
 
 // builtinSender is the reference sender by one policy.
-type builtinSender struct{ policy sender.Policy }
+type builtinSender struct {
+	policy sender.Policy
+	// trust is nil, or what signs the endpoints' certificates.
+	trust *x509.CertPool
+}
 
 // Trigger delivers one fresh fixture and returns when the delivery has ended.
 func (b builtinSender) Trigger(ctx context.Context, in scripts.TriggerInput) error {
@@ -70,7 +93,8 @@ func (b builtinSender) Trigger(ctx context.Context, in scripts.TriggerInput) err
 		return err
 	}
 	delivery := sender.Delivery{Method: vector.Method, URL: in.URL, Header: append(vector.Fields(), in.Header...), Body: vector.Body, Sign: vector.Sign}
-	got := sender.Send(ctx, delivery, b.policy.Scaled(in.Scale), func(a sender.Attempt) {
+	client := sender.Sender{TLS: &tls.Config{RootCAs: b.trust, MinVersion: tls.VersionTLS12}}
+	got := client.Send(ctx, delivery, b.policy.Scaled(in.Scale), func(a sender.Attempt) {
 		if a.Err != nil {
 			fmt.Fprintf(in.Log, "attempt %d, try %d: %v\n", a.N, a.Try, a.Err)
 			return
@@ -121,7 +145,11 @@ func (g guardedFetcher) Fetch(ctx context.Context, url string) (status int, body
 }
 
 // commandSender is a shell command that is run once for each trigger.
-type commandSender string
+type commandSender struct {
+	command string
+	// authority is the file of what signs the endpoints' certificates, or empty.
+	authority string
+}
 
 // Trigger runs the command and waits for it. What it exits with is its own affair: many senders say by that how the
 // delivery ended.
@@ -143,13 +171,12 @@ func (c commandSender) Trigger(ctx context.Context, in scripts.TriggerInput) err
 	for _, f := range in.Header {
 		headers.WriteString(f.Name + ": " + f.Value + "\n")
 	}
-	command := exec.CommandContext(ctx, "sh", "-c", string(c)) //nolint:gosec // running the user's command is what --sender is for
+	command := exec.CommandContext(ctx, "sh", "-c", c.command) //nolint:gosec // running the user's command is what --sender is for
 	command.Env = append(command.Environ(), "HOOKRANGE_URL="+in.URL, "HOOKRANGE_PAYLOAD="+file.Name(), "HOOKRANGE_SECRET="+in.Secret,
-		"HOOKRANGE_HEADERS="+strings.TrimSuffix(headers.String(), "\n"), "HOOKRANGE_CASE="+in.Case)
+		"HOOKRANGE_HEADERS="+strings.TrimSuffix(headers.String(), "\n"), "HOOKRANGE_CASE="+in.Case,
+		"HOOKRANGE_CA="+c.authority)
 	command.Stdout, command.Stderr = in.Log, in.Log
-	// A group of its own, so that what the shell started ends with it.
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
+	endTogether(command)
 	command.WaitDelay = killDelay
 	err = command.Run()
 	exited, ended := errors.AsType[*exec.ExitError](err)
