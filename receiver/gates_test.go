@@ -147,8 +147,7 @@ func TestRefusedBetweenRequests(t *testing.T) {
 		t.Fatal(status, err)
 	}
 	refused := 0
-	// No more tries than one list holds.
-	pace := time.NewTicker(2 * time.Millisecond)
+	pace := time.NewTicker(2 * time.Millisecond) // for no more tries than one list holds
 	defer pace.Stop()
 	for ; ; <-pace.C {
 		status, err := send(t, client, url, "x")

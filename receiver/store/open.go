@@ -143,8 +143,8 @@ func (s *Store) claim() error {
 	return nil
 }
 
-// createFile makes the file for the user alone; SQLite gives its companions the same mode. An empty one is left by a process
-// that was stopped before it had shaped it.
+// createFile makes the file for the user alone; SQLite gives its companions the same mode. An empty one was left by a
+// process that was stopped before it had shaped it.
 func (s *Store) createFile(ctx context.Context) error {
 	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -265,7 +265,7 @@ func TestRetentionByCount(t *testing.T) {
 	}
 	_, err := s.Capture(t.Context(), "hook", first.Seq)
 	mustFail(t, "a capture that retention deleted", err, webhook.ErrNotFound)
-	_, err = s.Object(t.Context(), "hook", first.Seq, object.Ref.Name)
+	_, err = s.Object(t.Context(), "hook", first.Seq, object.Name)
 	mustFail(t, "its object", err, webhook.ErrNotFound)
 	due, err := s.Due(t.Context(), start.Add(1000*time.Hour), 10)
 	if err != nil || len(due) != 0 {
