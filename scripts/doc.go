@@ -23,11 +23,14 @@
 //	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02]
 //	quote 'sentence'         the sentence that the case is about, as its source has it
 //	each NAME VALUE...       makes a case of each value; its id gets -VALUE
-//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, or var:NAME
+//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, operations, or var:NAME
 //	payload FIXTURE          what the sender is given to send
 //	header-set NAME VALUE    a header that the sender is told to send
 //	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language
-//	trigger NAME [times=N]   makes the sender send; N times, all at once
+//	trigger NAME [times=N] [operation=OP] [input=JSON]
+//	                         makes the sender send; N times, all at once. An Agent Server is told which of its
+//	                         operations to use (see Operations) and the graph's input; a case with operation= is
+//	                         skipped for senders that have none
 //	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
 //	replan NAME STEP...      other answers from now on
 //	fetch NAME PATH [status=200] [json=yes]   asks for the URL that the payload has at PATH; '*' goes through arrays
