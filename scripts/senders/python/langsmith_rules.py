@@ -1,6 +1,8 @@
 """Sends one webhook by the policy of LangSmith's rules, with nothing but settings of httpx and tenacity.
 
-  langsmith_rules.py FILE URL
+  langsmith_rules.py FILE URL [HEADERS]
+
+HEADERS has a "name: value" on each line.
 """
 
 import asyncio
@@ -23,14 +25,15 @@ def server_error(error: BaseException) -> bool:
     reraise=True,
 )
 async def post(client: httpx.AsyncClient, url: str, body: bytes) -> None:
-    response = await client.post(url, content=body, headers={"Content-Type": "application/json"})
+    response = await client.post(url, content=body)
     response.raise_for_status()
 
 
-async def main(path: str, url: str) -> None:
+async def main(path: str, url: str, lines: str = "") -> None:
+    headers = {"Content-Type": "application/json"} | dict(line.split(": ", 1) for line in lines.splitlines())
     # The transport's retries are of connecting only.
     transport = httpx.AsyncHTTPTransport(retries=2)
-    async with httpx.AsyncClient(transport=transport, timeout=5.0) as client:
+    async with httpx.AsyncClient(transport=transport, timeout=5.0, headers=headers) as client:
         await post(client, url, pathlib.Path(path).read_bytes())
 
 
