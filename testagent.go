@@ -30,8 +30,9 @@ type agentSender struct{ client *agentapi.Client }
 func agentSenderAt(ctx context.Context, text string) (agentSender, error) {
 	usage := "give agent-server:http://127.0.0.1:2024, with ?assistant=ID where the server has several"
 	at, err := url.Parse(text)
-	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
-		return agentSender{}, hint(fmt.Errorf("%w: --sender agent-server:%s: want the server's URL", webhook.ErrInvalid, text), usage)
+	// The text is not repeated: what is wrong with it may be a password.
+	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || at.User != nil {
+		return agentSender{}, hint(fmt.Errorf("%w: --sender agent-server: want the server's URL, without a user", webhook.ErrInvalid), usage)
 	}
 	assistant := at.Query().Get("assistant")
 	at.RawQuery, at.Fragment = "", ""
