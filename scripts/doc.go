@@ -40,8 +40,9 @@
 //	skip 'why'               ends the case
 //
 // wait ends when nothing has happened for the quiet time, which is never less than three times the last gap between
-// two attempts or connections, and the sender has come back from its triggers. With attempts and without quiet it ends once so many have ended; with more than that it ends at once in
-// any case. A count holds only for the time that was watched, so every check of a count names it.
+// two attempts or connections, and the sender has come back from its triggers. With attempts and without quiet it ends
+// once so many have ended; with more than that it ends at once in any case. A count holds only for the time that was
+// watched, so every check of a count names it.
 //
 // The kinds of checks:
 //
