@@ -102,27 +102,19 @@ func needs(t *testing.T, variable string) string {
 // test runs hookrange test and returns what came of it.
 func test(t *testing.T, args ...string) result.Run {
 	t.Helper()
-	report := filepath.Join(t.TempDir(), "run.json")
-	var printed bytes.Buffer
-	command := exec.CommandContext(t.Context(), needs(t, program), append([]string{"test", "--report", "json=" + report}, args...)...)
-	command.Stdout, command.Stderr = &printed, &printed
+	var out, complaints bytes.Buffer
+	command := exec.CommandContext(t.Context(), needs(t, program), append([]string{"test", "--json"}, args...)...)
+	command.Stdout, command.Stderr = &out, &complaints
 	err := command.Run()
 	// 1 is a failed run and 3 one that is not complete: the cases say more.
 	if exited, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exited.ExitCode() != 1 && exited.ExitCode() != 3) {
-		t.Fatalf("%v\n%s", err, &printed)
+		t.Fatalf("%v\n%s", err, &complaints)
 	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("hookrange printed:\n%s", &printed)
-		}
-	})
+	// A case a line, then the run.
+	lines := bytes.Split(bytes.TrimSpace(out.Bytes()), []byte("\n"))
 	var run result.Run
-	raw, err := os.ReadFile(report)
-	if err == nil {
-		err = json.Unmarshal(raw, &run)
-	}
-	if err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal(lines[len(lines)-1], &run); err != nil || len(run.Cases) == 0 {
+		t.Fatalf("no run in what was printed: %v\n%s", err, &complaints)
 	}
 	return run
 }
@@ -175,6 +167,11 @@ func check(t *testing.T, name string, run result.Run) {
 	t.Logf("%s: %v in %s", name, counts, run.Ended.Sub(run.Started))
 	if diff := cmp.Diff(wanted, found); diff != "" {
 		t.Errorf("cases that do not pass (-want +got):\n%s", diff)
+		for i := range run.Cases {
+			if c := &run.Cases[i]; found[c.ID] != wanted[c.ID] {
+				t.Logf("%s on a machine that was up to %s late, said %q: %+v", c.ID, c.Lag, c.Trigger, c.Checks)
+			}
+		}
 	}
 }
 
