@@ -14,9 +14,10 @@ TIMEOUT   ?= 20m
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
 
-CACHE  := $(CURDIR)/.cache
-UI     := inspector/ui
-SENDER := fixtures/agentserver
+CACHE     := $(CURDIR)/.cache
+UI        := inspector/ui
+SENDER    := fixtures/agentserver
+LIBRARIES := scripts/senders
 
 # A checkout may belong to another user, which makes git, and so the stamping of the build, fail.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
@@ -27,7 +28,7 @@ export HOOKRANGE_BROWSER := required
 
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: run
 run: build ## Build and serve, with the data in .hookrange/ (more flags: ARGS='--listen 127.0.0.1:9000')
@@ -86,6 +87,31 @@ $(CACHE)/agentserver-python.stamp: $(SENDER)/python/requirements.txt | system
 	mkdir -p $(CACHE)/agentserver
 	"$$(.ci/system python)" -m venv $(CACHE)/agentserver/python
 	$(CACHE)/agentserver/python/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -r $<
+	touch $@
+
+# Judges senders that others wrote, at real time, so it takes minutes and is no part of test.
+.PHONY: conformance
+conformance: build $(addprefix $(CACHE)/,senders-js.stamp senders-python.stamp senders-go.stamp agentserver-js.stamp agentserver-python.stamp) ## Judge real senders, at real time (minutes)
+	HOOKRANGE_CONFORMANCE=$(CURDIR)/bin/hookrange HOOKRANGE_CONFORMANCE_SENDERS=$(CACHE)/senders \
+	  go test -v -count=1 -timeout $(TIMEOUT) $(TESTFLAGS) ./$(LIBRARIES)
+
+$(CACHE)/senders-js.stamp: $(addprefix $(LIBRARIES)/js/,got.mjs package.json package-lock.json .npmrc) | system
+	rm -rf $(CACHE)/senders/js
+	mkdir -p $(CACHE)/senders/js
+	cp $^ $(CACHE)/senders/js
+	cd $(CACHE)/senders/js && npm ci --omit=optional
+	touch $@
+
+$(CACHE)/senders-python.stamp: $(LIBRARIES)/python/requirements.txt | system
+	rm -rf $(CACHE)/senders/python
+	mkdir -p $(CACHE)/senders
+	"$$(.ci/system python)" -m venv $(CACHE)/senders/python
+	$(CACHE)/senders/python/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -r $<
+	touch $@
+
+$(CACHE)/senders-go.stamp: $(addprefix $(LIBRARIES)/go/,go.mod go.sum plain/main.go retryable/main.go) | system
+	mkdir -p $(CACHE)/senders/go
+	cd $(LIBRARIES)/go && go build -o $(CACHE)/senders/go/ ./...
 	touch $@
 
 .PHONY: lint

@@ -27,7 +27,7 @@ var errIncomplete = errors.New("incomplete")
 
 type testCommand struct {
 	Scripts      []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
-	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break." placeholder:"CMD"`
+	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break; or agent-server:URL." placeholder:"CMD"`
 	Case         string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
 	Jobs         int               `help:"Cases at the same time." default:"8"`
 	Strict       bool              `help:"Fail on warnings too."`
@@ -148,7 +148,7 @@ func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
 
 // judge runs the cases, writes the reports and says how it ended.
 func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) (err error) {
-	sending, missing, err := senderFor(c.Sender)
+	sending, missing, err := senderFor(ctx, c.Sender)
 	if err != nil {
 		return err
 	}
@@ -158,6 +158,12 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
 	if err = egress.CheckPolicy(fetcher.policy); err != nil {
 		return err
+	}
+	about := c.about(p, loaded)
+	if server, ok := sending.(agentSender); ok {
+		if err = server.tell(&about, loaded); err != nil {
+			return err
+		}
 	}
 	list, err := c.known()
 	if err != nil {
@@ -185,7 +191,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	screen := &testScreen{out: p.out, json: c.JSON}
 	run, err := scripts.Run(ctx, scripts.Config{
 		Scripts: loaded, Range: house, Sender: trusting(sending, house), Fetcher: fetcher, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
-		Missing: missing, Progress: screen.progress, About: c.about(p, loaded),
+		Missing: missing, Progress: screen.progress, About: about,
 	})
 	if err != nil {
 		return err

@@ -24,22 +24,31 @@ import (
 const killDelay = 2 * time.Second
 
 // senderFor returns the sender that --sender names, and what cases cannot have with it.
-func senderFor(text string) (scripts.Sender, map[string]string, error) {
+func senderFor(ctx context.Context, text string) (scripts.Sender, map[string]string, error) {
 	kind, rest, _ := strings.Cut(text, ":")
 	switch {
 	case text == "":
 		return nil, nil, hint(fmt.Errorf("%w: --sender is missing", webhook.ErrInvalid),
-			"give a command that sends to $HOOKRANGE_URL, or builtin:langsmith-rules for the reference sender")
+			"give a command that sends to $HOOKRANGE_URL, builtin:langsmith-rules for the reference sender, or agent-server:URL")
 	case kind == "builtin":
 		policy, err := builtinPolicy(rest)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: --sender: %w", webhook.ErrInvalid, err)
 		}
-		return builtinSender{policy: policy}, nil, nil
-	case text == "manual", kind == "agent-server":
-		return nil, nil, fmt.Errorf("%w: --sender %s: this version has commands and builtin:NAME only", webhook.ErrInvalid, text)
+		return builtinSender{policy: policy}, map[string]string{"operations": "the reference sender sends fixtures and makes no runs"}, nil
+	case kind == "agent-server":
+		server, err := agentSenderAt(ctx, rest)
+		if err != nil {
+			return nil, nil, err
+		}
+		return server, server.missing(), nil
+	case text == "manual":
+		return nil, nil, fmt.Errorf("%w: --sender %s: this version has commands, builtin:NAME and agent-server:URL only", webhook.ErrInvalid, text)
 	default:
 		missing := map[string]string{}
+		if !strings.Contains(text, "HOOKRANGE_OPERATION") {
+			missing["operations"] = "the sender's command does not use $HOOKRANGE_OPERATION, so it is not told what to do"
+		}
 		if !strings.Contains(text, "HOOKRANGE_HEADERS") {
 			missing["custom-headers"] = "the sender's command does not use $HOOKRANGE_HEADERS, so it is not told of custom headers"
 		}
@@ -174,7 +183,7 @@ func (c commandSender) Trigger(ctx context.Context, in scripts.TriggerInput) err
 	command := exec.CommandContext(ctx, "sh", "-c", c.command) //nolint:gosec // running the user's command is what --sender is for
 	command.Env = append(command.Environ(), "HOOKRANGE_URL="+in.URL, "HOOKRANGE_PAYLOAD="+file.Name(), "HOOKRANGE_SECRET="+in.Secret,
 		"HOOKRANGE_HEADERS="+strings.TrimSuffix(headers.String(), "\n"), "HOOKRANGE_CASE="+in.Case,
-		"HOOKRANGE_CA="+c.authority)
+		"HOOKRANGE_CA="+c.authority, "HOOKRANGE_OPERATION="+in.Operation, "HOOKRANGE_INPUT="+string(in.Input))
 	command.Stdout, command.Stderr = in.Log, in.Log
 	endTogether(command)
 	command.WaitDelay = killDelay

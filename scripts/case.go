@@ -32,6 +32,8 @@ type caseRun struct {
 	said     transcript
 	mu       sync.Mutex
 	failures []string
+	// lacks is what the sender answered when it was asked for an operation that it does not have.
+	lacks string
 }
 
 // transcript keeps the beginning of what a sender says.
@@ -164,10 +166,11 @@ func (c *caseRun) answers(text string) (string, error) {
 }
 
 // trigger makes the sender send after a delay, and does not wait for it.
-func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int, delay time.Duration) {
+func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, delay time.Duration) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
 		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
+		Operation: s.operation, Input: []byte(s.input),
 	}
 	c.triggers.Go(func() {
 		select {
@@ -178,7 +181,10 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int, delay
 		err := c.config.Sender.Trigger(ctx, in)
 		if err != nil && ctx.Err() == nil {
 			c.mu.Lock()
-			c.failures = append(c.failures, fmt.Sprintf("line %d: %s", line, at.Mask().String(err.Error())))
+			c.failures = append(c.failures, fmt.Sprintf("line %d: %s", s.line, at.Mask().String(err.Error())))
+			if errors.Is(err, ErrNoOperation) {
+				c.lacks = err.Error()
+			}
 			c.mu.Unlock()
 		}
 		select {
@@ -194,9 +200,19 @@ func (c *caseRun) silent() string {
 	defer c.mu.Unlock()
 	reason := "no delivery came"
 	if len(c.failures) > 0 {
-		reason += ": " + strings.Join(c.failures, "; ")
+		return reason + ": " + strings.Join(c.failures, "; ")
+	}
+	if known, ok := c.config.Sender.(Explainer); ok {
+		reason += ": " + known.Silence()
 	}
 	return reason
+}
+
+// lacking is what the sender answered when it has no such operation.
+func (c *caseRun) lacking() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lacks
 }
 
 // judge lets a check look at an endpoint's evidence, when there is any that it can be about.

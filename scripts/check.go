@@ -167,6 +167,9 @@ func (c count) judge(e *evidence) finding {
 		for _, d := range e.deliveries {
 			got = append(got, len(d.attempts))
 		}
+		if got == nil {
+			got = []int{0} // of an endpoint that the sender was not told of: its silence is counted, not passed over
+		}
 		f.captures = seqs(e.all())
 		if late := e.late(); len(late) > 0 || e.lag > e.bearable() {
 			return finding{

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -368,8 +369,19 @@ func (c *compiler) trigger(st statement) error {
 			return &lexError{"times=" + text, "want 1 to 100"}
 		}
 	}
+	step := triggerStep{line: st.line, endpoint: st.args[0].text, times: times, input: st.opts["input"]}
+	if text, ok := st.opts["operation"]; ok {
+		if !slices.Contains(Operations(), text) {
+			return &lexError{"operation=" + text, "no such operation; " + oneOf(text, Operations())}
+		}
+		step.operation = text
+		c.out.needs = append(c.out.needs, "operations")
+	}
+	if step.input != "" && !json.Valid([]byte(step.input)) {
+		return &lexError{"input=" + step.input, "want JSON, perhaps in quotes: input='{\"text\": \"hello\"}'"}
+	}
 	at.triggered = true
-	c.out.steps = append(c.out.steps, triggerStep{line: st.line, endpoint: st.args[0].text, times: times})
+	c.out.steps = append(c.out.steps, step)
 	return nil
 }
 

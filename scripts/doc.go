@@ -23,11 +23,14 @@
 //	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02]
 //	quote 'sentence'         the sentence that the case is about, as its source has it
 //	each NAME VALUE...       makes a case of each value; its id gets -VALUE
-//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, or var:NAME
+//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, operations, or var:NAME
 //	payload FIXTURE          what the sender is given to send
 //	header-set NAME VALUE    a header that the sender is told to send
 //	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language
-//	trigger NAME [times=N]   makes the sender send; N times, one shortly after the other
+//	trigger NAME [times=N] [operation=OP] [input=JSON]
+//	                         makes the sender send; N times, one shortly after the other. An Agent Server is told which of its
+//	                         operations to use (see Operations) and the graph's input; a case with operation= is
+//	                         skipped for senders that have none
 //	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
 //	replan NAME STEP...      other answers from now on
 //	fetch NAME PATH [status=200] [json=yes]   asks for the URL that the payload has at PATH; '*' goes through arrays
@@ -37,8 +40,9 @@
 //	skip 'why'               ends the case
 //
 // wait ends when nothing has happened for the quiet time, which is never less than three times the last gap between
-// two attempts. With attempts and without quiet it ends once so many have ended; with more than that it ends at once in
-// any case. A count holds only for the time that was watched, so every check of a count names it.
+// two attempts or connections, and the sender has come back from its triggers. With attempts and without quiet it ends
+// once so many have ended; with more than that it ends at once in any case. A count holds only for the time that was
+// watched, so every check of a count names it.
 //
 // The kinds of checks:
 //

@@ -33,7 +33,7 @@ func grammars() []grammar {
 		{"payload", "payload FIXTURE", 1, 1, nil, placeCase},
 		{"header-set", "header-set NAME VALUE", 2, 2, nil, placeCase},
 		{"endpoint", "endpoint NAME STEP... [tls] [h2]", 1, -1, []string{"scheme", "param"}, placeCase},
-		{"trigger", "trigger NAME [times=N]", 1, 1, []string{"times"}, placeCase},
+		{"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON]", 1, 1, []string{"times", "operation", "input"}, placeCase},
 		{"wait", "wait NAME [attempts=N] [quiet=6s] [timeout=60s]", 1, 1, []string{"attempts", "quiet", "timeout"}, placeCase},
 		{"replan", "replan NAME STEP...", 2, -1, nil, placeCase},
 		{"fetch", "fetch NAME PATH [status=200] [json=yes]", 2, 2, []string{"status", "json", "level"}, placeCase},
@@ -61,6 +61,15 @@ func commandNames() []string {
 	return names
 }
 
+// Operations returns what a trigger may ask of a sender that is an Agent Server: the seven operations that take a
+// webhook, and a run that is resumed, cancelled or rolled back.
+func Operations() []string {
+	return []string{
+		"create-run", "create-thread-cron", "stream-run", "wait-run", "create-cron", "stream-run-stateless", "wait-run-stateless",
+		"resume-run", "cancel-run", "rollback-run",
+	}
+}
+
 // need is something that a case cannot be judged without.
 type need struct {
 	name string
@@ -77,6 +86,7 @@ func needs() []need {
 		{name: "cap-net-raw"},
 		{name: "connection-faults"},
 		{name: "custom-headers", skips: true},
+		{name: "operations", skips: true},
 	}
 }
 

@@ -2,6 +2,7 @@ package scripts
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -61,8 +62,17 @@ type Mask interface {
 // Sender makes the sender under test send.
 type Sender interface {
 	// Trigger makes it send once, and may block until it has done so. An error means that it could not be started;
-	// what a started sender makes of the answers is not one.
+	// what a started sender makes of the answers is not one. One that wraps ErrNoOperation skips the case.
 	Trigger(ctx context.Context, in TriggerInput) error
+}
+
+// ErrNoOperation: the sender does not have the operation that a trigger names; the wrapping text has its answer.
+var ErrNoOperation = errors.New("the sender has no such operation")
+
+// Explainer is a Sender that knows why nothing may come though it was started.
+type Explainer interface {
+	// Silence says what to look at, as a clause that follows a colon.
+	Silence() string
 }
 
 // TriggerInput is what one trigger is for.
@@ -79,6 +89,10 @@ type TriggerInput struct {
 	Body    []byte
 	// Header is to be sent beside the sender's own.
 	Header []webhook.Field
+	// Operation is one of Operations, or empty for the sender's usual one. Input is what to run it on as JSON; it is
+	// empty when the script does not care.
+	Operation string
+	Input     []byte
 	// N numbers the triggers of the endpoint, from 1.
 	N int
 	// Scale is what all times of the sender's policy are to be multiplied with.

@@ -54,15 +54,15 @@ func (s replanStep) run(ctx context.Context, c *caseRun) {
 const stagger = 330 * time.Millisecond
 
 type triggerStep struct {
-	line, times int
-	endpoint    string
+	line, times                int
+	endpoint, operation, input string
 }
 
 func (s triggerStep) run(ctx context.Context, c *caseRun) {
 	at := c.endpoints[s.endpoint]
 	for i := range s.times {
 		at.triggers++
-		c.trigger(ctx, at, s.line, scaled(time.Duration(i)*stagger, c.config.Scale))
+		c.trigger(ctx, at, s, scaled(time.Duration(i)*stagger, c.config.Scale))
 	}
 }
 
@@ -84,6 +84,11 @@ func (s waitStep) run(ctx context.Context, c *caseRun) {
 	}
 	if err := at.collect(ctx, c); err != nil {
 		c.broken(s.line, "wait "+s.endpoint, err)
+		return
+	}
+	if why := c.lacking(); why != "" && len(at.evidence.deliveries) == 0 {
+		c.add(result.Check{Text: "trigger " + s.endpoint, Line: s.line, Verdict: result.Skip, Reason: at.Mask().String(why)})
+		c.stop = true
 	}
 }
 

@@ -31,7 +31,7 @@ type lentEndpoint struct {
 type moment struct {
 	// last is when the last thing happened, zero when nothing has.
 	last time.Time
-	// open is true while an answer has not ended.
+	// open is true while an answer has not ended, or a trigger has not come back.
 	open bool
 	// enough is true when each trigger's attempts have come and ended, over when one has more than were expected.
 	enough, over bool
@@ -161,7 +161,12 @@ func (l *lentEndpoint) look(ctx context.Context, attempts int) (moment, error) {
 	}
 	for i := range connections {
 		now.last = latest(now.last, connections[i].At)
+		if i == len(connections)-1 && i > 0 {
+			now.gap = max(now.gap, connections[i].At.Sub(connections[i-1].At))
+		}
 	}
+	// A sender that is still at work may yet try again, however long it has been quiet.
+	now.open = now.open || !l.triggered()
 	return now, nil
 }
 
