@@ -156,9 +156,6 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 		return fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
 	}
 	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
-	if err = egress.CheckPolicy(fetcher.policy); err != nil {
-		return err
-	}
 	about := c.about(p, loaded)
 	if server, ok := sending.(agentSender); ok {
 		if err = server.tell(&about, loaded); err != nil {
@@ -166,7 +163,7 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 		}
 	}
 	list, err := c.known()
-	if err != nil {
+	if err = errors.Join(err, egress.CheckPolicy(fetcher.policy)); err != nil {
 		return err
 	}
 	reports, err := c.reports()
