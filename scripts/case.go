@@ -163,14 +163,18 @@ func (c *caseRun) answers(text string) (string, error) {
 	return scalePlan(text, c.config.Scale)
 }
 
-// trigger makes the sender send and does not wait for it.
+// trigger makes the sender send. It waits for that only when somebody else must do it.
 func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
 		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
 	}
-	c.triggers.Go(func() {
-		err := c.config.Sender.Trigger(ctx, in)
+	start, waits := c.config.Sender.Trigger, false
+	if awaiter, ok := c.config.Sender.(Awaiter); ok {
+		start, waits = awaiter.Await, true
+	}
+	begin := func() {
+		err := start(ctx, in)
 		if err != nil && ctx.Err() == nil {
 			c.mu.Lock()
 			c.failures = append(c.failures, fmt.Sprintf("line %d: %s", line, at.Mask().String(err.Error())))
@@ -180,7 +184,12 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int) {
 		case at.ended <- struct{}{}:
 		case <-ctx.Done():
 		}
-	})
+	}
+	if waits {
+		begin()
+		return
+	}
+	c.triggers.Go(begin)
 }
 
 // silent says why nothing came, as far as that is known.

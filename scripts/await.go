@@ -1,0 +1,35 @@
+package scripts
+
+import (
+	"context"
+	"strings"
+)
+
+// Awaiter is a Sender that somebody else must make send, such as a person.
+type Awaiter interface {
+	Sender
+	// Await asks for a delivery and blocks until its first attempt has come, or ctx ends. It stands in for Trigger: the
+	// case's waits begin when it has returned, however long that took.
+	Await(ctx context.Context, in TriggerInput) error
+}
+
+// Unmet says of each case that cannot be judged why, by its id, when these needs cannot be met. vars are a user's values.
+func (s *Script) Unmet(vars, missing map[string]string) (map[string]string, error) {
+	all, err := s.scenarios(vars)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, sc := range all {
+		var reasons []string
+		for _, need := range sc.needs {
+			if why, ok := missing[need]; ok {
+				reasons = append(reasons, need+": "+why)
+			}
+		}
+		if len(reasons) > 0 {
+			out[sc.about.ID] = strings.Join(reasons, "; ")
+		}
+	}
+	return out, nil
+}
