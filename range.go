@@ -22,13 +22,17 @@ import (
 	"github.com/hookrange/hookrange/scripts"
 )
 
-// provingRange lends endpoints to conformance cases: each has a receiver on a port of its own, all share a store in a
-// temporary folder, and nothing of it is left after close.
+// provingRange lends endpoints to conformance cases: each has a receiver on a port of its own, all share a store, and
+// nothing of it is left after close.
 type provingRange struct {
+	// dir is the temporary folder of a store of the range's own; empty when it is the server's.
 	dir   string
 	store *store.Store
 	bell  *live.Bell
 	log   *slog.Logger
+	// prefix begins the names of the endpoints. In a server's store they are kept until close, so that their captures
+	// can be looked at while the run goes on.
+	prefix string
 	// ends stops the pump and the receivers; all of them are waited for.
 	life context.Context //nolint:containedctx // the range's own life, which the cases' contexts must not end
 	ends context.CancelFunc
@@ -49,21 +53,53 @@ func openRange(ctx context.Context, log *slog.Logger) (*provingRange, error) {
 	if r.store, err = store.Open(ctx, store.Config{Dir: dir, Bell: r.bell, Log: log}); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	r.life, r.ends = context.WithCancel(context.WithoutCancel(ctx))
-	r.all.Go(func() { r.pump(r.life) })
+	r.open(ctx, 0)
 	return r, nil
 }
 
-// close ends everything that was lent and deletes the folder.
+// shareRange lends endpoints of a server's own store, whose names begin with a prefix. The caller closes it.
+func shareRange(ctx context.Context, h *house, prefix string) *provingRange {
+	r := &provingRange{store: h.store, bell: h.bell, log: h.log, prefix: prefix, lent: map[string]*lentEndpoint{}}
+	r.open(ctx, h.store.Last())
+	return r
+}
+
+// open begins to pass news on.
+func (r *provingRange) open(ctx context.Context, after webhook.Seq) {
+	r.life, r.ends = context.WithCancel(context.WithoutCancel(ctx))
+	r.all.Go(func() { r.pump(r.life, after) })
+}
+
+// close ends everything that was lent and deletes it.
 func (r *provingRange) close() error {
-	r.ends()
-	r.all.Wait()
+	r.stop()
+	if r.dir == "" {
+		return deleteEndpoints(r.store, r.prefix, "")
+	}
 	return errors.Join(r.store.Close(), os.RemoveAll(r.dir))
 }
 
+// stop ends everything that was lent and leaves the store as it is.
+func (r *provingRange) stop() {
+	r.ends()
+	r.all.Wait()
+}
+
+// deleteEndpoints deletes those whose names have a prefix, but one.
+func deleteEndpoints(db *store.Store, prefix, but string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var failures []error
+	for _, ep := range db.Endpoints() {
+		if strings.HasPrefix(ep.Name, prefix) && ep.Name != but {
+			failures = append(failures, db.DeleteEndpoint(ctx, ep.Name))
+		}
+	}
+	return errors.Join(failures...)
+}
+
 // pump tells each lent endpoint what is new about it, so that a case is not woken for another's captures.
-func (r *provingRange) pump(ctx context.Context) {
-	var after webhook.Seq
+func (r *provingRange) pump(ctx context.Context, after webhook.Seq) {
 	for {
 		if _, err := r.bell.Wait(ctx, after); err != nil {
 			return
@@ -117,6 +153,9 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 	r.mu.Lock()
 	r.count++
 	name := fmt.Sprintf("%.40s-%d", spec.Name, r.count)
+	if r.prefix != "" {
+		name = fmt.Sprintf("%s%d", r.prefix, r.count)
+	}
 	r.mu.Unlock()
 	endpoint := webhook.Endpoint{
 		Name: name, Respond: spec.Respond, Fetch: webhook.FetchPolicy{Off: true},
@@ -222,7 +261,7 @@ func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
 	return err
 }
 
-// Return closes the port and deletes the endpoint with its captures.
+// Return closes the port and, in a store of the range's own, deletes the endpoint with its captures.
 func (l *lentEndpoint) Return(ctx context.Context) error {
 	l.house.mu.Lock()
 	_, there := l.house.lent[l.endpoint.Name]
@@ -230,6 +269,9 @@ func (l *lentEndpoint) Return(ctx context.Context) error {
 	l.house.mu.Unlock()
 	if !there {
 		return nil
+	}
+	if l.house.dir == "" {
+		return l.stop()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -71,6 +71,9 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.base = strings.TrimSuffix(c.PublicURL, "/"); h.base == "" {
 		h.base = reachable(hooks.Addr())
 	}
+	if h.tests, err = openTests(ctx, &h, filepath.Join(cli.Data, "tests")); err != nil {
+		return err
+	}
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	return together(ctx,
 		func(ctx context.Context) error { return h.receiver(c).Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
-		h.resolver().Run,
+		h.resolver().Run, h.tests.Run,
 	)
 }
 
@@ -94,6 +97,7 @@ type house struct {
 	log     *slog.Logger
 	// token opens the inspector; base begins each hook URL.
 	token, base string
+	tests       *testRuns
 }
 
 func (h *house) receiver(c *serveCommand) *receiver.Server {
@@ -106,7 +110,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: receiver.CheckRespond, Mask: mask,
 		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
-		UI:      ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
+		Tests:   h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
 }

@@ -3,6 +3,8 @@ package scripts
 import (
 	"context"
 	"strings"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // Awaiter is a Sender that somebody else must make send, such as a person.
@@ -11,6 +13,13 @@ type Awaiter interface {
 	// Await asks for a delivery and blocks until its first attempt has come, or ctx ends. It stands in for Trigger: the
 	// case's waits begin when it has returned, however long that took.
 	Await(ctx context.Context, in TriggerInput) error
+}
+
+// Grouper is an Endpoint whose URL is the same for all triggers, so that paths do not tell their deliveries apart.
+type Grouper interface {
+	Endpoint
+	// Delivery names the delivery that a capture belongs to.
+	Delivery(c *webhook.Capture) string
 }
 
 // Unmet says of each case that cannot be judged why, by its id, when these needs cannot be met. vars are a user's values.
