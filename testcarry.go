@@ -62,7 +62,7 @@ func (t *testRuns) carryOut(ctx context.Context, run *testRun, goes *going) (err
 
 // manual runs the cases that a person triggers.
 func (t *testRuns) manual(ctx context.Context, run *testRun, goes *going, house *provingRange, config scripts.Config) error {
-	cannot, err := unmeasured(config.Scripts[0], config.Vars, t.house.base)
+	cannot, err := unmeasured(config.Scripts[0], config.Vars, run.Run.Cases, t.house.base)
 	if err != nil {
 		return err
 	}

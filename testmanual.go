@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -57,9 +59,21 @@ func manualNeeds(base string) map[string]string {
 	return out
 }
 
-// unmeasured says of each case that a manual run cannot judge why.
-func unmeasured(s *scripts.Script, vars map[string]string, base string) (map[string]string, error) {
-	return s.Unmet(vars, manualNeeds(base))
+// unmeasured says of each of the cases that a manual run cannot judge why.
+func unmeasured(s *scripts.Script, vars map[string]string, cases []result.Case, base string) (map[string]string, error) {
+	all, err := s.Unmet(vars, manualNeeds(base))
+	maps.DeleteFunc(all, func(id, _ string) bool {
+		return !slices.ContainsFunc(cases, func(c result.Case) bool { return c.ID == id })
+	})
+	return all, err
+}
+
+// notesOf are what is known of a manual run before it begins.
+func notesOf(unmeasured map[string]string) []string {
+	if len(unmeasured) == 0 {
+		return nil
+	}
+	return []string{"Not judged with a sender that a person triggers: " + strings.Join(slices.Sorted(maps.Keys(unmeasured)), ", ")}
 }
 
 // now returns what the person has to do.

@@ -48,6 +48,9 @@ type testRuns struct {
 	ends context.CancelFunc
 	all  sync.WaitGroup
 
+	// profiles are those that come with the program.
+	profiles []api.TestProfile
+
 	mu   sync.Mutex
 	runs map[string]*testRun
 }
@@ -73,6 +76,17 @@ type going struct {
 func openTests(ctx context.Context, h *house, dir string) (*testRuns, error) {
 	t := &testRuns{house: h, files: testFiles(dir), runs: map[string]*testRun{}}
 	t.life, t.ends = context.WithCancel(context.WithoutCancel(ctx))
+	for _, name := range scripts.Profiles() {
+		s, err := scripts.Profile(name)
+		if err != nil {
+			return nil, err
+		}
+		cases, err := s.Cases(nil)
+		if err != nil {
+			return nil, err
+		}
+		t.profiles = append(t.profiles, api.TestProfile{Name: name, Title: s.Title, Cases: len(cases)})
+	}
 	kept, err := t.files.load(h.log)
 	if err != nil {
 		return nil, err
@@ -150,6 +164,12 @@ func (t *testRuns) Start(_ context.Context, in api.TestInput) (api.Test, error) 
 	if err != nil {
 		return api.Test{}, err
 	}
+	var cannot map[string]string
+	if in.Sender == manualSender {
+		if cannot, err = unmeasured(s, in.Set, cases, t.house.base); err != nil {
+			return api.Test{}, err
+		}
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return api.Test{}, fmt.Errorf("tests: %w", err)
@@ -157,7 +177,7 @@ func (t *testRuns) Start(_ context.Context, in api.TestInput) (api.Test, error) 
 	run := &testRun{links: map[[2]string]string{}, keptTest: keptTest{Input: in, State: api.TestRunning, Run: result.Run{
 		ID: id.String(), Profile: s.Name, Sender: mask().String(in.Sender), Version: version,
 		Platform: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
-		Started:  time.Now().UTC(), Cases: cases, Notes: t.notes(s, in), Reproduce: reproduce(s, in),
+		Started:  time.Now().UTC(), Cases: cases, Notes: notesOf(cannot), Reproduce: reproduce(s, in),
 	}}}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -251,18 +271,6 @@ func (t *testRuns) sender(in api.TestInput) (scripts.Sender, map[string]string, 
 	}
 }
 
-// notes are what is known before the run.
-func (t *testRuns) notes(s *scripts.Script, in api.TestInput) []string {
-	if in.Sender != manualSender {
-		return nil
-	}
-	missing, err := unmeasured(s, in.Set, t.house.base)
-	if err != nil || len(missing) == 0 {
-		return nil
-	}
-	return []string{fmt.Sprintf("Not judged with a sender that a person triggers: %s.", strings.Join(slices.Sorted(maps.Keys(missing)), ", "))}
-}
-
 // reproduce is the command line of the same run.
 func reproduce(s *scripts.Script, in api.TestInput) string {
 	words := []string{"test", cmp.Or(in.Profile, in.File, s.Name+".txtar"), "--sender", in.Sender}
@@ -328,15 +336,7 @@ func (t *testRuns) forgetOld() {
 
 // List returns all runs, and what a new one can name.
 func (t *testRuns) List() api.Tests {
-	out := api.Tests{Tests: []api.Test{}, Profiles: []api.TestProfile{}, Senders: []string{}}
-	for _, name := range scripts.Profiles() {
-		s, err := scripts.Profile(name)
-		if err != nil {
-			continue
-		}
-		cases, _ := s.Cases(nil) //nolint:errcheck // profiles that come with the program are tested
-		out.Profiles = append(out.Profiles, api.TestProfile{Name: name, Title: s.Title, Cases: len(cases)})
-	}
+	out := api.Tests{Tests: []api.Test{}, Profiles: t.profiles, Senders: []string{}}
 	for _, policy := range sender.Policies() {
 		out.Senders = append(out.Senders, "builtin:"+policy.Name)
 	}

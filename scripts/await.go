@@ -2,6 +2,8 @@ package scripts
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -30,11 +32,15 @@ func (s *Script) Unmet(vars, missing map[string]string) (map[string]string, erro
 	}
 	out := map[string]string{}
 	for _, sc := range all {
-		var reasons []string
-		for _, need := range sc.needs {
+		byReason := map[string][]string{}
+		for _, need := range slices.Compact(slices.Sorted(slices.Values(sc.needs))) {
 			if why, ok := missing[need]; ok {
-				reasons = append(reasons, need+": "+why)
+				byReason[why] = append(byReason[why], need)
 			}
+		}
+		var reasons []string
+		for _, why := range slices.Sorted(maps.Keys(byReason)) {
+			reasons = append(reasons, strings.Join(byReason[why], ", ")+": "+why)
 		}
 		if len(reasons) > 0 {
 			out[sc.about.ID] = strings.Join(reasons, "; ")

@@ -48,9 +48,11 @@ func TestUnmet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Unmet(nil, map[string]string{"cap-net-raw": "not here", "custom-headers": "not told"})
+	got, err := s.Unmet(nil, map[string]string{"cap-net-raw": "not here", "direct": "not here", "custom-headers": "not told"})
 	want := map[string]string{
-		"CONNECT-1": "cap-net-raw: not here", "CONNECT-3": "cap-net-raw: not here", "HEADERS-1": "custom-headers: not told",
+		"CONNECT-1": "cap-net-raw, direct: not here", "CONNECT-2-tls-alert": "direct: not here", "CONNECT-2-tls-reset": "direct: not here",
+		"CONNECT-3": "cap-net-raw, direct: not here", "CONNECT-4-close@accept": "direct: not here",
+		"CONNECT-4-reset@accept": "direct: not here", "HEADERS-1": "custom-headers: not told",
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("unmet, %v (-want +got):\n%s", err, diff)
