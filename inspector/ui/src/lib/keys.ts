@@ -8,6 +8,7 @@ export const keys: [keys: string[], does: string][] = [
   [['f'], 'follow new captures, or stop'],
   [['c'], 'copy the hook URL'],
   [['g', 's'], 'settings of the endpoint'],
+  [['g', 't'], 'conformance runs'],
   [['g', 'l'], 'list of captures'],
   [['?'], 'this help'],
 ];
