@@ -66,7 +66,8 @@ func (t *testRuns) manual(ctx context.Context, run *testRun, goes *going, house 
 	if err != nil {
 		return err
 	}
-	desk := newManualDesk(house, t.house.base, cannot, func() { t.touch(run) })
+	var desk *manualDesk
+	desk = newManualDesk(house, t.house.base, cannot, func() { t.watched(run, desk.now()) })
 	t.mu.Lock()
 	goes.desk = desk
 	cases := append([]result.Case(nil), run.Run.Cases...)
@@ -101,9 +102,15 @@ func (l linked) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, 
 	return lent, nil
 }
 
-func (t *testRuns) touch(run *testRun) {
+// watched takes what a person has to do. The time of a case begins with its delivery.
+func (t *testRuns) watched(run *testRun, about api.TestManual) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for i := range run.Run.Cases {
+		if c := &run.Run.Cases[i]; c.ID == about.Case && c.State == "running" && !about.Waiting {
+			c.Started = time.Now().UTC()
+		}
+	}
 	run.revision++
 }
 
@@ -112,9 +119,14 @@ func (t *testRuns) progress(run *testRun, c result.Case) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range run.Run.Cases {
-		if run.Run.Cases[i].ID == c.ID {
-			run.Run.Cases[i] = c
+		if run.Run.Cases[i].ID != c.ID {
+			continue
 		}
+		if c.State == "running" {
+			// It is told of before its times are scaled.
+			c.Expected = run.Run.Cases[i].Expected
+		}
+		run.Run.Cases[i] = c
 	}
 	run.revision++
 	if c.State == "running" {

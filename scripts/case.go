@@ -187,6 +187,8 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, line int) {
 	}
 	if waits {
 		begin()
+		// Somebody's time is none of the sender's.
+		c.about.Started = time.Now().UTC()
 		return
 	}
 	c.triggers.Go(begin)
