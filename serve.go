@@ -133,12 +133,17 @@ func (h *house) ready(hooks, people net.Addr) readyFile {
 }
 
 func (c *serveCommand) check() error {
-	if c.PublicURL == "" {
+	return checkBase(c.PublicURL)
+}
+
+// checkBase refuses a --public-url that hook URLs cannot begin with.
+func checkBase(base string) error {
+	if base == "" {
 		return nil
 	}
-	u, err := url.Parse(c.PublicURL)
+	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%w: --public-url %q: want http:// or https://, a host, and no query", webhook.ErrInvalid, c.PublicURL)
+		return fmt.Errorf("%w: --public-url %q: want http:// or https://, a host, and no query", webhook.ErrInvalid, base)
 	}
 	return nil
 }

@@ -24,19 +24,21 @@ import (
 var errIncomplete = errors.New("incomplete")
 
 type testCommand struct {
-	Scripts []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
-	Sender  string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY." placeholder:"CMD"`
-	Case    string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
-	Jobs    int               `help:"Cases at the same time." default:"8"`
-	Strict  bool              `help:"Fail on warnings too."`
-	Known   string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
-	Report  []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
-	Set     map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
-	Scale   float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
-	List    bool              `help:"Print the profiles, or the cases, and run nothing."`
-	Lint    bool              `help:"Check the scripts and run nothing."`
-	New     string            `help:"Print a commented script of this name to begin with." placeholder:"NAME"`
-	JSON    bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
+	Scripts   []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
+	Sender    string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; builtin:POLICY; or manual." placeholder:"CMD"`
+	PublicURL string            `help:"Base of the one URL of a manual run as the sender sees it, such as a tunnel's address." placeholder:"URL"`
+	Listen    string            `help:"Address where a manual run receives; the tunnel leads here." default:"127.0.0.1:8080"`
+	Case      string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
+	Jobs      int               `help:"Cases at the same time." default:"8"`
+	Strict    bool              `help:"Fail on warnings too."`
+	Known     string            `help:"YAML file of known failures: a list or map of CASE or CASE:CHECK. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
+	Report    []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
+	Set       map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
+	Scale     float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
+	List      bool              `help:"Print the profiles, or the cases, and run nothing."`
+	Lint      bool              `help:"Check the scripts and run nothing."`
+	New       string            `help:"Print a commented script of this name to begin with." placeholder:"NAME"`
+	JSON      bool              `help:"Print JSON, one object a line: each case as it ends, then the run." name:"json"`
 }
 
 // reportWriters returns the kinds of reports.
@@ -161,14 +163,7 @@ func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
 }
 
 // judge runs the cases, writes the reports and says how it ended.
-func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) (err error) {
-	sending, missing, err := senderFor(c.Sender)
-	if err != nil {
-		return err
-	}
-	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
-		return fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
-	}
+func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) error {
 	known, err := c.known()
 	if err != nil {
 		return err
@@ -177,26 +172,8 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 	if err != nil {
 		return err
 	}
-	log, err := newLog(p.err, quieter(cli.Log))
-	if err != nil {
-		return err
-	}
-	house, err := openRange(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, house.close()) }()
-	for need, why := range missingNeeds() {
-		if missing == nil {
-			missing = map[string]string{}
-		}
-		missing[need] = why
-	}
 	screen := &testScreen{out: p.out, json: c.JSON}
-	run, err := scripts.Run(ctx, scripts.Config{
-		Scripts: loaded, Range: house, Sender: sending, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
-		Missing: missing, Progress: screen.progress, About: c.about(p, loaded),
-	})
+	run, err := c.carryOut(ctx, cli, judging{p, loaded, screen})
 	if err != nil {
 		return err
 	}
@@ -210,6 +187,52 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 		}
 	}
 	return c.status(run, stale)
+}
+
+// judging is what a run of the command has.
+type judging struct {
+	*process
+	scripts []*scripts.Script
+	screen  *testScreen
+}
+
+// carryOut runs the cases: on the server that --server names, or here.
+func (c *testCommand) carryOut(ctx context.Context, cli *grammar, t judging) (run result.Run, err error) {
+	if cli.Server != "" {
+		return c.remote(ctx, cli, t.screen)
+	}
+	var sending scripts.Sender
+	var missing map[string]string
+	if c.Sender != manualSender {
+		if sending, missing, err = senderFor(c.Sender); err != nil {
+			return run, err
+		}
+	}
+	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
+		return run, fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
+	}
+	log, err := newLog(t.err, quieter(cli.Log))
+	if err != nil {
+		return run, err
+	}
+	house, err := openRange(ctx, log)
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, house.close()) }()
+	if sending == nil {
+		return c.byHand(ctx, house, t)
+	}
+	for need, why := range missingNeeds() {
+		if missing == nil {
+			missing = map[string]string{}
+		}
+		missing[need] = why
+	}
+	return scripts.Run(ctx, scripts.Config{
+		Scripts: t.scripts, Range: house, Sender: sending, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
+		Missing: missing, Progress: t.screen.progress, About: c.about(t.process, t.scripts),
+	})
 }
 
 // quieter keeps the receivers' ordinary news out of the run's output.

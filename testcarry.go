@@ -62,12 +62,8 @@ func (t *testRuns) carryOut(ctx context.Context, run *testRun, goes *going) (err
 
 // manual runs the cases that a person triggers.
 func (t *testRuns) manual(ctx context.Context, run *testRun, goes *going, house *provingRange, config scripts.Config) error {
-	cannot, err := unmeasured(config.Scripts[0], config.Vars, run.Run.Cases, t.house.base)
-	if err != nil {
-		return err
-	}
 	var desk *manualDesk
-	desk = newManualDesk(house, t.house.base, cannot, func() { t.watched(run, desk.now()) })
+	desk = newManualDesk(house, t.house.base, run.cannot, func() { t.watched(run, desk.now()) })
 	t.mu.Lock()
 	goes.desk = desk
 	cases := append([]result.Case(nil), run.Run.Cases...)

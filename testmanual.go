@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/hookrange/hookrange/receiver/live"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/secret"
+	"github.com/hookrange/hookrange/receiver/store"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 	"github.com/hookrange/hookrange/scripts/result"
@@ -76,6 +78,12 @@ func notesOf(unmeasured map[string]string) []string {
 	return []string{"Not judged with a sender that a person triggers: " + strings.Join(slices.Sorted(maps.Keys(unmeasured)), ", ")}
 }
 
+// manualSpec is what the endpoint of a manual run is before its first case and between two.
+func manualSpec(s *scripts.Script, vars map[string]string) scripts.Spec {
+	spec, _ := s.Endpoint("main", vars)
+	return scripts.Spec{Name: "main", Respond: "200", Scheme: cmp.Or(spec.Scheme, webhook.SchemeQuery), Param: spec.Param}
+}
+
 // now returns what the person has to do.
 func (d *manualDesk) now() api.TestManual {
 	d.state.Lock()
@@ -103,7 +111,7 @@ func (d *manualDesk) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpo
 	if spec.Name != "main" {
 		name = fmt.Sprintf("%s%.20s", d.prefix, spec.Name)
 	}
-	saved, value, err := d.save(ctx, name, spec)
+	saved, value, err := saveManual(ctx, d.store, name, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -126,9 +134,9 @@ func (d *manualDesk) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpo
 	return e, nil
 }
 
-// save makes or changes the endpoint. Its secret, and so its URL, stays what it was.
-func (d *manualDesk) save(ctx context.Context, name string, spec scripts.Spec) (*webhook.Endpoint, string, error) {
-	held, err := d.store.Endpoint(name)
+// saveManual makes or changes an endpoint. Its secret, and so its URL, stays what it was.
+func saveManual(ctx context.Context, db *store.Store, name string, spec scripts.Spec) (*webhook.Endpoint, string, error) {
+	held, err := db.Endpoint(name)
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return nil, "", err
 	}
@@ -148,7 +156,7 @@ func (d *manualDesk) save(ctx context.Context, name string, spec scripts.Spec) (
 	if err = errors.Join(secret.Check(endpoint.Secret), receiver.CheckRespond(spec.Respond)); err != nil {
 		return nil, "", err
 	}
-	saved, err := d.store.SaveEndpoint(ctx, endpoint, held == nil)
+	saved, err := db.SaveEndpoint(ctx, endpoint, held == nil)
 	return saved, value, err
 }
 

@@ -63,6 +63,8 @@ type testRun struct {
 	goes *going
 	// links has the server's endpoint for each case and endpoint.
 	links map[[2]string]string
+	// cannot says of each case that a manual run cannot judge why.
+	cannot map[string]string
 }
 
 // going is a run that goes on.
@@ -98,6 +100,9 @@ func openTests(ctx context.Context, h *house, dir string) (*testRuns, error) {
 		case !goesOn(k.State):
 		case k.Input.Sender == manualSender:
 			but = manualName(testPrefix(k.Run.ID))
+			if s, err := testScript(k.Input); err == nil {
+				run.cannot, _ = unmeasured(s, k.Input.Set, k.Run.Cases, h.base) //nolint:errcheck // the run itself will fail and say so
+			}
 			for i := range run.Run.Cases {
 				if c := &run.Run.Cases[i]; c.State == "ended" {
 					run.links[[2]string{c.ID, "main"}] = but
@@ -152,7 +157,7 @@ func (t *testRuns) Run(ctx context.Context) error {
 }
 
 // Start begins a run.
-func (t *testRuns) Start(_ context.Context, in api.TestInput) (api.Test, error) {
+func (t *testRuns) Start(ctx context.Context, in api.TestInput) (api.Test, error) {
 	s, err := testScript(in)
 	if err != nil {
 		return api.Test{}, err
@@ -174,7 +179,7 @@ func (t *testRuns) Start(_ context.Context, in api.TestInput) (api.Test, error) 
 	if err != nil {
 		return api.Test{}, fmt.Errorf("tests: %w", err)
 	}
-	run := &testRun{links: map[[2]string]string{}, keptTest: keptTest{Input: in, State: api.TestRunning, Run: result.Run{
+	run := &testRun{links: map[[2]string]string{}, cannot: cannot, keptTest: keptTest{Input: in, State: api.TestRunning, Run: result.Run{
 		ID: id.String(), Profile: s.Name, Sender: mask().String(in.Sender), Version: version,
 		Platform: fmt.Sprintf("%s/%s, %d cores", runtime.GOOS, runtime.GOARCH, runtime.NumCPU()),
 		Started:  time.Now().UTC(), Cases: cases, Notes: notesOf(cannot), Reproduce: reproduce(s, in),
@@ -189,6 +194,12 @@ func (t *testRuns) Start(_ context.Context, in api.TestInput) (api.Test, error) 
 	}
 	if err = t.files.save(run.keptTest); err != nil {
 		return api.Test{}, err
+	}
+	if in.Sender == manualSender {
+		// The first answer has the URL.
+		if _, _, err = saveManual(ctx, t.house.store, manualName(testPrefix(run.Run.ID)), manualSpec(s, in.Set)); err != nil {
+			return api.Test{}, errors.Join(err, t.files.remove(run.Run.ID))
+		}
 	}
 	t.runs[run.Run.ID] = run
 	t.launch(run)
@@ -406,9 +417,12 @@ func (r *testRun) shown(whole bool) api.Test {
 		}
 	}
 	if goesOn(r.State) && r.Input.Sender == manualSender {
-		about := api.TestManual{Endpoint: manualName(testPrefix(r.Run.ID)), Header: []api.Pair{}, Unmeasured: map[string]string{}}
+		about := api.TestManual{Endpoint: manualName(testPrefix(r.Run.ID)), Header: []api.Pair{}, Unmeasured: r.cannot}
 		if r.goes != nil && r.goes.desk != nil {
 			about = r.goes.desk.now()
+		}
+		if about.Unmeasured == nil {
+			about.Unmeasured = map[string]string{}
 		}
 		out.Manual = &about
 	}

@@ -24,6 +24,23 @@ type Grouper interface {
 	Delivery(c *webhook.Capture) string
 }
 
+// Endpoint returns the first endpoint of a name that a case asks for, its plan as the script has it. vars are a user's
+// values.
+func (s *Script) Endpoint(name string, vars map[string]string) (Spec, bool) {
+	all, err := s.scenarios(vars)
+	if err != nil {
+		return Spec{}, false
+	}
+	for _, sc := range all {
+		for _, st := range sc.steps {
+			if e, ok := st.(endpointStep); ok && e.spec.Name == name {
+				return e.spec, true
+			}
+		}
+	}
+	return Spec{}, false
+}
+
 // Unmet says of each case that cannot be judged why, by its id, when these needs cannot be met. vars are a user's values.
 func (s *Script) Unmet(vars, missing map[string]string) (map[string]string, error) {
 	all, err := s.scenarios(vars)
