@@ -42,6 +42,9 @@ func TestBrowser(t *testing.T) {
 		"the secret is rotated":              testSecretRotation,
 		"keys":                               testKeys,
 		"no accessibility violations":        testAccessibility,
+		"a conformance run is followed":      testConformanceRun,
+		"a manual run is a checklist":        testManualChecklist,
+		"runs have no such violations":       testRunsAccessibility,
 		"a wrong token is refused, in words": testWrongToken,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -74,7 +74,7 @@ func (r *provingRange) open(ctx context.Context, after webhook.Seq) {
 func (r *provingRange) close() error {
 	r.stop()
 	if r.dir == "" {
-		return deleteEndpoints(r.store, r.prefix, "")
+		return deleteEndpoints(r.life, r.store, r.prefix, "")
 	}
 	return errors.Join(r.store.Close(), os.RemoveAll(r.dir))
 }
@@ -86,8 +86,8 @@ func (r *provingRange) stop() {
 }
 
 // deleteEndpoints deletes those whose names have a prefix, but one.
-func deleteEndpoints(db *store.Store, prefix, but string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func deleteEndpoints(ctx context.Context, db *store.Store, prefix, but string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	var failures []error
 	for _, ep := range db.Endpoints() {
@@ -145,6 +145,8 @@ func missingNeeds() map[string]string {
 }
 
 // Lend opens an endpoint on a port of its own.
+//
+//nolint:contextcheck // an endpoint outlives the call that lends it
 func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, error) {
 	value, err := secret.NewSecret()
 	if err != nil {
@@ -176,7 +178,7 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 		return nil, errors.Join(err, listener.Close())
 	}
 	lent := &lentEndpoint{house: r, endpoint: saved, base: reachable(listener.Addr()), secret: value, bell: live.New()}
-	serving, stop := context.WithCancel(r.life) //nolint:contextcheck // an endpoint outlives the call that lends it
+	serving, stop := context.WithCancel(r.life)
 	ended := make(chan error, 1)
 	lent.stop = sync.OnceValue(func() error {
 		stop()

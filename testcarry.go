@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
@@ -40,8 +41,10 @@ func (t *testRuns) carryOut(ctx context.Context, run *testRun, goes *going) (err
 	if err != nil {
 		return err
 	}
-	config := t.config(run, s)
-	config.Missing = missing
+	in := run.Input
+	config := scripts.Config{
+		Scripts: []*scripts.Script{s}, Schema: fixtures.Schema, Vars: in.Set, Case: in.Cases, Jobs: in.Jobs, Scale: in.Scale, Missing: missing,
+	}
 	house := shareRange(ctx, t.house, testPrefix(run.Run.ID))
 	if sending == nil {
 		defer house.stop()
@@ -159,7 +162,7 @@ func (t *testRuns) ended(run *testRun, failed, cause error) {
 		}
 	}
 	if manual && !goesOn(run.State) {
-		if err := deleteEndpoints(t.house.store, testPrefix(run.Run.ID), ""); err != nil {
+		if err := deleteEndpoints(t.life, t.house.store, testPrefix(run.Run.ID), ""); err != nil {
 			run.Error = cmp.Or(run.Error, err.Error())
 		}
 	}

@@ -47,7 +47,7 @@ func (f testFiles) load(log *slog.Logger) ([]keptTest, error) {
 		var kept keptTest
 		raw, err := os.ReadFile(f.path(id))
 		if err == nil {
-			err = json.Unmarshal(raw, &kept) //nolint:musttag // header fields are kept by their Go names
+			err = json.Unmarshal(raw, &kept)
 		}
 		if err == nil && kept.Run.ID != id {
 			err = fmt.Errorf("it says it is run %q", kept.Run.ID)
@@ -63,7 +63,7 @@ func (f testFiles) load(log *slog.Logger) ([]keptTest, error) {
 
 // save writes a run.
 func (f testFiles) save(kept keptTest) error {
-	raw, err := json.Marshal(kept) //nolint:musttag // as above
+	raw, err := json.Marshal(kept)
 	if err == nil {
 		err = replace(f.path(kept.Run.ID), raw)
 	}

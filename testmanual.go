@@ -140,7 +140,7 @@ func saveManual(ctx context.Context, db *store.Store, name string, spec scripts.
 	if err != nil && !errors.Is(err, webhook.ErrNotFound) {
 		return nil, "", err
 	}
-	value := ""
+	var value string
 	if held != nil && len(held.Secret.Secrets) > 0 {
 		value = held.Secret.Secrets[0]
 	} else if value, err = secret.NewSecret(); err != nil {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/fixtures/sender"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -101,7 +100,8 @@ func openTests(ctx context.Context, h *house, dir string) (*testRuns, error) {
 		case k.Input.Sender == manualSender:
 			but = manualName(testPrefix(k.Run.ID))
 			if s, err := testScript(k.Input); err == nil {
-				run.cannot, _ = unmeasured(s, k.Input.Set, k.Run.Cases, h.base) //nolint:errcheck // the run itself will fail and say so
+				// The run itself fails and says why when this does.
+				run.cannot, _ = unmeasured(s, k.Input.Set, k.Run.Cases, h.base)
 			}
 			for i := range run.Run.Cases {
 				if c := &run.Run.Cases[i]; c.State == "ended" {
@@ -114,7 +114,7 @@ func openTests(ctx context.Context, h *house, dir string) (*testRuns, error) {
 				return nil, err
 			}
 		}
-		if err = deleteEndpoints(h.store, testPrefix(k.Run.ID), but); err != nil {
+		if err = deleteEndpoints(ctx, h.store, testPrefix(k.Run.ID), but); err != nil {
 			return nil, fmt.Errorf("tests: what run %s left: %w", k.Run.ID, err)
 		}
 		t.runs[k.Run.ID] = run
@@ -146,7 +146,7 @@ func (t *testRuns) Run(ctx context.Context) error {
 	t.mu.Lock()
 	for _, run := range t.runs {
 		if run.State == api.TestRunning && run.goes == nil {
-			t.launch(run)
+			t.launch(run) //nolint:contextcheck // runs have a life of their own, which Run ends
 		}
 	}
 	t.mu.Unlock()
@@ -202,7 +202,7 @@ func (t *testRuns) Start(ctx context.Context, in api.TestInput) (api.Test, error
 		}
 	}
 	t.runs[run.Run.ID] = run
-	t.launch(run)
+	t.launch(run) //nolint:contextcheck // as above
 	t.forgetOld()
 	return run.shown(true), nil
 }
@@ -438,12 +438,4 @@ func (r *testRun) shown(whole bool) api.Test {
 		out.Captures = append(out.Captures, api.TestCaptures{Case: at[0], Name: at[1], Endpoint: r.links[at]})
 	}
 	return out
-}
-
-// config is what all runs have in common.
-func (t *testRuns) config(run *testRun, s *scripts.Script) scripts.Config {
-	return scripts.Config{
-		Scripts: []*scripts.Script{s}, Schema: fixtures.Schema, Vars: run.Input.Set, Case: run.Input.Cases,
-		Jobs: run.Input.Jobs, Scale: run.Input.Scale,
-	}
 }

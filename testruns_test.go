@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -369,5 +371,45 @@ func TestRefusedRuns(t *testing.T) {
 	}
 	if left := len(s.endpoints()); left != maxManualTests {
 		t.Errorf("%d endpoints for %d manual runs", left, maxManualTests)
+	}
+}
+
+// TestManualInTheTerminal: one URL is printed, then what to do for each case, and the verdicts.
+func TestManualInTheTerminal(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "hand.txtar")
+	if err := os.WriteFile(file, []byte(handScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(t.Context(), process{args: []string{"test", file, "--sender", "manual", "--listen", "127.0.0.1:0"}, out: writer, err: writer})
+		_ = writer.Close()
+	}()
+	var lines []string
+	hook, n := "", 0
+	for scan := bufio.NewScanner(reader); scan.Scan(); {
+		line := scan.Text()
+		lines = append(lines, line)
+		if strings.HasPrefix(line, "    http://") {
+			hook = strings.TrimSpace(line)
+		}
+		if strings.HasPrefix(line, "next: ") {
+			n++
+			deliver(t, []int{0, 201, 202, 202, 203}[n], hook, fmt.Sprintf(`{"n":%d}`, n))
+		}
+	}
+	text := strings.Join(lines, "\n")
+	if code := <-ended; code != exitWrong || n != 4 {
+		t.Errorf("ended with %d after %d deliveries:\n%s", code, n, text)
+	}
+	for _, want := range []string{
+		"Not judged this way:\n    WIRE ", "next: make the sender send once, for B (the second), delivery 2 of it", "watching C; do not send yet",
+		"fail: " + "hand against manual: 2 pass, 1 inconclusive, 1 fail",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not printed: %q in\n%s", want, text)
+		}
 	}
 }

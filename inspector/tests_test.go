@@ -100,7 +100,7 @@ func TestReportIsNoPage(t *testing.T) {
 	} {
 		a := r.call(t, http.MethodGet, "/api/v1/tests/one/report?format="+format, "")
 		h := a.Header
-		if a.StatusCode != 200 || string(a.text) != "<h1>"+format+"</h1>" || h.Get("Content-Type") != media {
+		if a.StatusCode != http.StatusOK || string(a.text) != "<h1>"+format+"</h1>" || h.Get("Content-Type") != media {
 			t.Errorf("%s: answered %d, %s: %s", format, a.StatusCode, h.Get("Content-Type"), a.text)
 		}
 		if !strings.HasPrefix(h.Get("Content-Disposition"), "attachment; filename=\"hookrange-one.") ||
