@@ -48,6 +48,9 @@ func TestBrowser(t *testing.T) {
 		"bodies of 10 MiB":                   testLargeBodies,
 		"an endpoint deleted while open":     testDeletedEndpoint,
 		"no accessibility violations":        testAccessibility,
+		"a conformance run is followed":      testConformanceRun,
+		"a manual run is a checklist":        testManualChecklist,
+		"runs have no such violations":       testRunsAccessibility,
 		"a wrong token is refused, in words": testWrongToken,
 	} {
 		t.Run(name, func(t *testing.T) {

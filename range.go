@@ -27,7 +27,7 @@ import (
 // provingRange lends endpoints to conformance cases: each has a listener of its own, where the machine allows that, all
 // share a store and a receiver, and nothing of it is left after close.
 type provingRange struct {
-	// dir is the temporary folder of a store of the range's own.
+	// dir is the temporary folder of a store of the range's own; empty when store and receiver are the server's.
 	dir   string
 	store *store.Store
 	bell  *live.Bell
@@ -38,7 +38,10 @@ type provingRange struct {
 	cramped error
 	// authority is what a sender must trust to reach an endpoint over TLS, in PEM.
 	authority []byte
-	// ends stops the pump and the receiver; both are waited for.
+	// prefix begins the names of the endpoints. In a server's store they are kept until close, so that their captures
+	// can be looked at while the run goes on.
+	prefix string
+	// ends stops the pump and the range's own receiver; both are waited for.
 	ends context.CancelFunc
 	all  sync.WaitGroup
 	// served is the receiver's end.
@@ -63,39 +66,72 @@ func openRange(ctx context.Context, log *slog.Logger) (*provingRange, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close(), os.RemoveAll(dir))
 	}
-	r.base = reachable(shared.Addr())
 	config := receiver.Config{Store: r.store, Log: log}
-	if r.cramped = (gate.Ports{}).WithDefaults().Check(); r.cramped == nil {
+	if (gate.Ports{}).WithDefaults().Check() == nil {
 		config.Listeners = &receiver.Listeners{}
 	}
-	r.edge = receiver.New(config)
+	r.edge, r.base = receiver.New(config), reachable(shared.Addr())
+	life := r.open(ctx, 0)
 	if r.cramped == nil {
-		if r.authority, err = r.edge.AuthorityPEM(); err == nil {
-			err = os.WriteFile(r.authorityFile(), r.authority, 0o600)
-		}
-		if err != nil {
-			return nil, errors.Join(err, shared.Close(), r.store.Close(), os.RemoveAll(dir))
-		}
+		err = os.WriteFile(r.authorityFile(), r.authority, 0o600)
+	}
+	r.all.Go(func() { r.served = r.edge.Run(life, shared) })
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// shareRange lends endpoints of a server's own store, whose names begin with a prefix. The caller closes it.
+func shareRange(ctx context.Context, h *house, prefix string) *provingRange {
+	r := &provingRange{store: h.store, bell: h.bell, log: h.log, edge: h.edge, base: h.base, prefix: prefix, lent: map[string]*lentEndpoint{}}
+	r.open(ctx, h.store.Last())
+	return r
+}
+
+// open begins to pass news on.
+func (r *provingRange) open(ctx context.Context, after webhook.Seq) context.Context {
+	if r.cramped = r.edge.CheckListener(&webhook.ListenerPolicy{}); r.cramped == nil {
+		r.authority, r.cramped = r.edge.AuthorityPEM()
 	}
 	life, ends := context.WithCancel(context.WithoutCancel(ctx))
 	r.ends = ends
-	r.all.Go(func() { r.pump(life) })
-	r.all.Go(func() { r.served = r.edge.Run(life, shared) })
-	return r, nil
+	r.all.Go(func() { r.pump(life, after) })
+	return life
 }
 
 func (r *provingRange) authorityFile() string { return filepath.Join(r.dir, "authority.pem") }
 
-// close ends everything that was lent and deletes the folder.
+// close ends everything that was lent and deletes it.
 func (r *provingRange) close() error {
-	r.ends()
-	r.all.Wait()
+	r.stop()
+	if r.dir == "" {
+		return deleteEndpoints(context.Background(), r.store, r.prefix, "")
+	}
 	return errors.Join(r.served, r.store.Close(), os.RemoveAll(r.dir))
 }
 
+// stop ends everything that was lent and leaves the store as it is.
+func (r *provingRange) stop() {
+	r.ends()
+	r.all.Wait()
+}
+
+// deleteEndpoints deletes those whose names have a prefix, but one.
+func deleteEndpoints(ctx context.Context, db *store.Store, prefix, but string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	var failures []error
+	for _, ep := range db.Endpoints() {
+		if strings.HasPrefix(ep.Name, prefix) && ep.Name != but {
+			failures = append(failures, db.DeleteEndpoint(ctx, ep.Name))
+		}
+	}
+	return errors.Join(failures...)
+}
+
 // pump tells each lent endpoint what is new about it, so that a case is not woken for another's captures.
-func (r *provingRange) pump(ctx context.Context) {
-	var after webhook.Seq
+func (r *provingRange) pump(ctx context.Context, after webhook.Seq) {
 	for {
 		if _, err := r.bell.Wait(ctx, after); err != nil {
 			return
@@ -146,6 +182,9 @@ func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.End
 	r.mu.Lock()
 	r.count++
 	name := fmt.Sprintf("%.40s-%d", spec.Name, r.count)
+	if r.prefix != "" {
+		name = fmt.Sprintf("%s%d", r.prefix, r.count)
+	}
 	r.mu.Unlock()
 	endpoint := webhook.Endpoint{
 		Name: name, Respond: spec.Respond, Fetch: webhook.FetchPolicy{Off: true},
@@ -234,8 +273,11 @@ func (l *lentEndpoint) Settle(ctx context.Context) error {
 
 // Connections returns those that brought no request: the ended ones, and those that are open and have brought none yet.
 func (l *lentEndpoint) Connections(ctx context.Context) ([]webhook.Connection, error) {
-	if l.house.cramped != nil {
+	switch {
+	case l.house.cramped != nil:
 		return nil, fmt.Errorf("%w: %w", webhook.ErrUnavailable, l.house.cramped)
+	case l.endpoint.Listener == nil:
+		return nil, fmt.Errorf("%w: the endpoint has no listener of its own, so connections without a request are not counted", webhook.ErrUnavailable)
 	}
 	var all []webhook.Connection
 	for after := webhook.Seq(0); ; {
@@ -282,7 +324,7 @@ func (l *lentEndpoint) Replan(ctx context.Context, respond string) error {
 	return err
 }
 
-// Return deletes the endpoint with its captures; its port closes.
+// Return closes the port and, in a store of the range's own, deletes the endpoint with its captures.
 func (l *lentEndpoint) Return(ctx context.Context) error {
 	l.house.mu.Lock()
 	_, there := l.house.lent[l.endpoint.Name]
@@ -290,6 +332,12 @@ func (l *lentEndpoint) Return(ctx context.Context) error {
 	l.house.mu.Unlock()
 	if !there {
 		return nil
+	}
+	if l.house.dir == "" {
+		kept := *l.endpoint
+		kept.Respond, kept.Listener = "", nil
+		_, err := l.house.store.SaveEndpoint(ctx, kept, false)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

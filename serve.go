@@ -76,6 +76,9 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.base = strings.TrimSuffix(c.PublicURL, "/"); h.base == "" {
 		h.base = reachable(hooks.Addr())
 	}
+	if h.tests, err = openTests(ctx, &h, filepath.Join(cli.Data, "tests")); err != nil {
+		return err
+	}
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	return together(ctx,
 		func(ctx context.Context) error { return h.edge.Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
-		h.resolver().Run,
+		h.resolver().Run, h.tests.Run,
 	)
 }
 
@@ -100,6 +103,7 @@ type house struct {
 	log     *slog.Logger
 	// token opens the inspector; base begins each hook URL.
 	token, base string
+	tests       *testRuns
 }
 
 func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.Server, error) {
@@ -140,7 +144,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: h.hookURL},
-		UI:      ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
+		Tests:   h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
 }
@@ -163,12 +167,17 @@ func (h *house) ready(hooks, people net.Addr) readyFile {
 }
 
 func (c *serveCommand) check() error {
-	if c.PublicURL == "" {
+	return checkBase(c.PublicURL)
+}
+
+// checkBase refuses a --public-url that hook URLs cannot begin with.
+func checkBase(base string) error {
+	if base == "" {
 		return nil
 	}
-	u, err := url.Parse(c.PublicURL)
+	u, err := url.Parse(base)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%w: --public-url %q: want http:// or https://, a host, and no query", webhook.ErrInvalid, c.PublicURL)
+		return fmt.Errorf("%w: --public-url %q: want http:// or https://, a host, and no query", webhook.ErrInvalid, base)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -27,7 +28,9 @@ var errIncomplete = errors.New("incomplete")
 
 type testCommand struct {
 	Scripts      []string          `arg:"" optional:"" name:"profile" help:"Profiles or script files. --list without any names the profiles."`
-	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break; or agent-server:URL." placeholder:"CMD"`
+	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break; or agent-server:URL; or manual." placeholder:"CMD"`
+	PublicURL    string            `help:"Base of the one URL of a manual run as the sender sees it, such as a tunnel's address." placeholder:"URL"`
+	Listen       string            `help:"Address where a manual run receives; the tunnel leads here." default:"127.0.0.1:8080"`
 	Case         string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
 	Jobs         int               `help:"Cases at the same time." default:"8"`
 	Strict       bool              `help:"Fail on warnings too."`
@@ -147,49 +150,17 @@ func (c *testCommand) list(w io.Writer, loaded []*scripts.Script) error {
 }
 
 // judge runs the cases, writes the reports and says how it ended.
-func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) (err error) {
-	sending, missing, err := senderFor(ctx, c.Sender)
-	if err != nil {
-		return err
-	}
-	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
-		return fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
-	}
-	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
-	about := c.about(p, loaded)
-	if server, ok := sending.(agentSender); ok {
-		if err = server.tell(&about, loaded); err != nil {
-			return err
-		}
-	}
+func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loaded []*scripts.Script) error {
 	list, err := c.known()
-	if err = errors.Join(err, egress.CheckPolicy(fetcher.policy)); err != nil {
+	if err != nil {
 		return err
 	}
 	reports, err := c.reports()
 	if err != nil {
 		return err
 	}
-	log, err := newLog(p.err, quieter(cli.Log))
-	if err != nil {
-		return err
-	}
-	house, err := openRange(ctx, log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, house.close()) }()
-	for need, why := range house.missing() {
-		if missing == nil {
-			missing = map[string]string{}
-		}
-		missing[need] = why
-	}
 	screen := &testScreen{out: p.out, json: c.JSON}
-	run, err := scripts.Run(ctx, scripts.Config{
-		Scripts: loaded, Range: house, Sender: trusting(sending, house), Fetcher: fetcher, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
-		Missing: missing, Progress: screen.progress, About: about,
-	})
+	run, err := c.carryOut(ctx, cli, judging{p, loaded, screen})
 	if err != nil {
 		return err
 	}
@@ -203,6 +174,63 @@ func (c *testCommand) judge(ctx context.Context, cli *grammar, p *process, loade
 		}
 	}
 	return c.status(run, stale)
+}
+
+// judging is what a run of the command has.
+type judging struct {
+	*process
+	scripts []*scripts.Script
+	screen  *testScreen
+}
+
+// carryOut runs the cases: on the server that --server names, or here.
+func (c *testCommand) carryOut(ctx context.Context, cli *grammar, t judging) (run result.Run, err error) {
+	if cli.Server != "" {
+		return c.remote(ctx, cli, t.screen)
+	}
+	config := scripts.Config{
+		Scripts: t.scripts, Schema: fixtures.Schema, Vars: c.Set, Case: c.Case, Jobs: c.Jobs, Scale: c.Scale,
+		Progress: t.screen.progress, About: c.about(t.process, t.scripts),
+	}
+	var sending scripts.Sender
+	if c.Sender != manualSender {
+		if sending, config.Missing, err = senderFor(ctx, c.Sender); err != nil {
+			return run, err
+		}
+	}
+	if server, ok := sending.(agentSender); ok {
+		if err = server.tell(&config.About, t.scripts); err != nil {
+			return run, err
+		}
+	}
+	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
+		return run, fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
+	}
+	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
+	if err = egress.CheckPolicy(fetcher.policy); err != nil {
+		return run, err
+	}
+	log, err := newLog(t.err, quieter(cli.Log))
+	if err != nil {
+		return run, err
+	}
+	house, err := openRange(ctx, log)
+	if err != nil {
+		return run, err
+	}
+	defer func() { err = errors.Join(err, house.close()) }()
+	if sending == nil {
+		return c.byHand(ctx, house, t)
+	}
+	config.Range, config.Sender, config.Fetcher = house, trusting(sending, house), fetcher
+	config.Missing = with(house.missing(), config.Missing)
+	return scripts.Run(ctx, config)
+}
+
+// with returns a with all of b.
+func with(a, b map[string]string) map[string]string {
+	maps.Copy(a, b)
+	return a
 }
 
 // quieter keeps the receivers' ordinary news out of the run's output.

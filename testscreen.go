@@ -16,6 +16,8 @@ import (
 type testScreen struct {
 	out  io.Writer
 	json bool
+	// said is what a person was last told to do.
+	said string
 	// failed is the first error of printing.
 	failed error
 }

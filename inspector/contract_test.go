@@ -109,10 +109,10 @@ func TestContractAndRoutesAgree(t *testing.T) {
 // that it does not.
 func TestContractDescribesEveryParameter(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), newContract(t)
+	r, c := newRig(t, playTests), newContract(t)
 	r.endpoint(t, "default")
 	first := r.capture(t, "default", "{}")
-	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true"}
+	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html"}
 	fill := strings.NewReplacer("{endpoint}", "default", "{seq}", fmt.Sprint(first.Seq), "{id}", first.Delivery, "{name}", "x")
 	for path, item := range c.doc["paths"].(map[string]any) {
 		op, found := item.(map[string]any)["get"].(map[string]any)
@@ -161,7 +161,7 @@ const runBody = `{"run_id":"1ef","thread_id":"2ef","assistant_id":"fe0","status"
 // TestAnswersKeepTheContract checks a real answer of every operation.
 func TestAnswersKeepTheContract(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t), newContract(t)
+	r, c := newRig(t, playTests), newContract(t)
 	hung := 2 * time.Second
 	r.endpoint(t, "default")
 	r.capture(t, "default", ruleBody, func(c *webhook.Capture) {
@@ -223,6 +223,16 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
 		{"wait", "GET", "/api/v1/endpoints/default/wait?count=2", "", 200, "Wait"},
 		{"wait", "GET", "/api/v1/endpoints/default/wait?count=99&timeout=0", "", 408, "Wait"},
+		{"startTest", "POST", "/api/v1/tests", `{"profile":"p","sender":"manual","cases":"*","jobs":1,"strict":true,"scale":1,"set":{"a":"b"}}`, 201, "Test"},
+		{"startTest", "POST", "/api/v1/tests", `{"profile":"p","sender":"rm -r"}`, 400, "Problem"},
+		{"listTests", "GET", "/api/v1/tests", "", 200, "Tests"},
+		{"getTest", "GET", "/api/v1/tests/one", "", 200, "Test"},
+		{"getTest", "GET", "/api/v1/tests/two", "", 404, "Problem"},
+		{"changeTest", "PATCH", "/api/v1/tests/one", `{"paused":true}`, 200, "Test"},
+		{"changeTest", "PATCH", "/api/v1/tests/one", `{}`, 400, "Problem"},
+		{"getTestReport", "GET", "/api/v1/tests/one/report", "", 200, ""},
+		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 200, "Test"},
+		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 204, ""},
 		{"getInfo", "GET", "/api/v1/info", "", 200, "Info"},
 		{"getContract", "GET", "/api/v1/openapi.yaml", "", 200, ""},
 		{"health", "GET", "/healthz", "", 200, "Health"},

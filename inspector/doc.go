@@ -109,6 +109,8 @@ type Config struct {
 	// Mask returns what hides the secrets of these endpoints.
 	Mask    func(...*webhook.Endpoint) Masker
 	Secrets SecretTools
+	// Tests runs conformance scripts. Defaults to none.
+	Tests Tests
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
 	// Token is what callers must bring.
@@ -145,6 +147,9 @@ func (c *Config) check() error {
 	}
 	if c.Decode == nil {
 		c.Decode = func(c *webhook.Capture) []byte { return c.Request.Body }
+	}
+	if c.Tests == nil {
+		c.Tests = noTests{}
 	}
 	if c.Set == nil {
 		c.Set = metrics.NewSet()

@@ -179,7 +179,6 @@ func TestLateRoutesAreNotThere(t *testing.T) {
 	for _, at := range []route{
 		{"", "POST", "/api/v1/endpoints/default/captures/1/replay"},
 		{"", "GET", "/api/v1/endpoints/default/export"},
-		{"", "GET", "/api/v1/tests"},
 		{"", "GET", "/hooks/default"},
 		{"", "GET", "/debug/pprof/"},
 	} {

@@ -17,6 +17,7 @@ import (
 const (
 	endpointPath = "/api/v1/endpoints/{endpoint}"
 	capturePath  = endpointPath + "/captures/{seq:[0-9]+}"
+	testPath     = "/api/v1/tests/{id}"
 )
 
 // routes returns the router. A route's name is its operationId in the OpenAPI document.
@@ -42,6 +43,12 @@ func (s *Server) routes() *mux.Router {
 	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
 	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
 	add("wait", endpointPath+"/wait", s.wait, http.MethodGet)
+	add("listTests", "/api/v1/tests", s.listTests, get...)
+	add("startTest", "/api/v1/tests", s.startTest, http.MethodPost)
+	add("getTest", testPath, s.getTest, get...)
+	add("changeTest", testPath, s.changeTest, http.MethodPatch)
+	add("deleteTest", testPath, s.deleteTest, http.MethodDelete)
+	add("getTestReport", testPath+"/report", s.getTestReport, get...)
 	add("live", livePath, s.live, http.MethodGet)
 	add("getInfo", "/api/v1/info", s.getInfo, get...)
 	add("getContract", "/api/v1/openapi.yaml", s.getContract, get...)

@@ -165,20 +165,24 @@ func (c *caseRun) answers(text string) (string, error) {
 	return scalePlan(text, c.config.Scale)
 }
 
-// trigger makes the sender send after a delay, and does not wait for it.
+// trigger makes the sender send after a delay. It waits for that only when somebody else must do it.
 func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, delay time.Duration) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
 		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
 		Operation: s.operation, Input: []byte(s.input),
 	}
-	c.triggers.Go(func() {
+	start, waits := c.config.Sender.Trigger, false
+	if awaiter, ok := c.config.Sender.(Awaiter); ok {
+		start, waits = awaiter.Await, true
+	}
+	begin := func() {
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
 			return
 		}
-		err := c.config.Sender.Trigger(ctx, in)
+		err := start(ctx, in)
 		if err != nil && ctx.Err() == nil {
 			c.mu.Lock()
 			c.failures = append(c.failures, fmt.Sprintf("line %d: %s", s.line, at.Mask().String(err.Error())))
@@ -191,7 +195,14 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, 
 		case at.ended <- struct{}{}:
 		case <-ctx.Done():
 		}
-	})
+	}
+	if waits {
+		begin()
+		// Somebody's time is none of the sender's.
+		c.about.Started = time.Now().UTC()
+		return
+	}
+	c.triggers.Go(begin)
 }
 
 // silent says why nothing came, as far as that is known.

@@ -58,15 +58,15 @@ func end(c *webhook.Capture) (time.Time, bool) {
 
 // group makes deliveries of captures, oldest first. Captures of one trigger's path belong together, also when the
 // sender changed the message between two attempts.
-func group(captures []webhook.Capture) []delivery {
+func group(captures []webhook.Capture, tell func(*webhook.Capture) string) []delivery {
 	var out []delivery
 	place := map[string]int{}
 	for _, c := range captures {
-		path, _, _ := strings.Cut(c.Request.Target, "?")
-		i, seen := place[path]
+		key := tell(&c)
+		i, seen := place[key]
 		if !seen {
 			i = len(out)
-			place[path] = i
+			place[key] = i
 			out = append(out, delivery{id: c.Delivery, by: c.DeliveryBy})
 		}
 		d := &out[i]
@@ -83,6 +83,20 @@ func group(captures []webhook.Capture) []delivery {
 		d.attempts = append(d.attempts, a)
 	}
 	return out
+}
+
+// byPath tells deliveries apart by the path that each trigger has.
+func byPath(c *webhook.Capture) string {
+	path, _, _ := strings.Cut(c.Request.Target, "?")
+	return path
+}
+
+// group makes deliveries of an endpoint's captures.
+func (l *lentEndpoint) group(captures []webhook.Capture) []delivery {
+	if own, ok := l.Endpoint.(Grouper); ok {
+		return group(captures, own.Delivery)
+	}
+	return group(captures, byPath)
 }
 
 // all returns every attempt, delivery by delivery.

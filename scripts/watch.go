@@ -139,7 +139,7 @@ func (l *lentEndpoint) look(ctx context.Context, attempts int) (moment, error) {
 		return moment{}, err
 	}
 	now := moment{enough: attempts > 0}
-	deliveries := group(captures)
+	deliveries := l.group(captures)
 	for i := range deliveries {
 		d := &deliveries[i]
 		for j := range d.attempts {
@@ -189,7 +189,7 @@ func (l *lentEndpoint) collect(ctx context.Context, c *caseRun) error {
 		uncounted = err.Error()
 	}
 	l.evidence = evidence{
-		deliveries: group(captures), connections: connections, uncounted: uncounted,
+		deliveries: l.group(captures), connections: connections, uncounted: uncounted,
 		watched: l.watched, quiet: l.silence, scale: c.config.Scale, vars: c.vars,
 	}
 	return nil

@@ -3,6 +3,9 @@ import type { Endpoint } from './api';
 import { path } from './api';
 import { api } from './session.svelte';
 
+/** The endpoints of conformance runs are shown with their run. */
+const ofARun = /^test-[0-9a-f]{32}-/;
+
 class Endpoints {
   list = $state.raw<Endpoint[]>([]);
   loaded = $state(false);
@@ -11,7 +14,7 @@ class Endpoints {
   async load(): Promise<void> {
     try {
       const answer = await api.json<{ endpoints: Endpoint[] }>('/endpoints');
-      this.list = answer.endpoints;
+      this.list = answer.endpoints.filter((e) => !ofARun.test(e.name));
       this.loaded = true;
       this.error = '';
     } catch (cause) {

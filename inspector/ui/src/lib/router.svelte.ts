@@ -1,13 +1,28 @@
-// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/settings.
+// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/settings, /tests, /tests/{run},
+// /tests/{run}/{case}, /tests/{run}/{case}?with={other run}.
 
 export interface Route {
   endpoint: string;
   seq: number | null;
   settings: boolean;
+  /** Set on the pages of conformance runs; empty parts are not in the path. */
+  tests?: TestsRoute;
 }
 
-export function parseRoute(pathname: string): Route {
+export interface TestsRoute {
+  run: string;
+  case: string;
+  /** The run that it is compared with. */
+  other: string;
+}
+
+export function parseRoute(address: string): Route {
+  const [pathname = '', search = ''] = address.split('?');
   const [head, name = '', rest = ''] = pathname.split('/').slice(1);
+  if (head === 'tests') {
+    const tests = { run: decode(name), case: decode(rest), other: new URLSearchParams(search).get('with') ?? '' };
+    return { endpoint: '', seq: null, settings: false, tests };
+  }
   if (head !== 'e' || name === '') return { endpoint: '', seq: null, settings: false };
   const seq = /^[1-9]\d{0,15}$/.test(rest) ? Number(rest) : null;
   return { endpoint: decode(name), seq, settings: rest === 'settings' };
@@ -26,8 +41,13 @@ export function pathOf(endpoint: string, rest: number | 'settings' | null = null
   return '/e/' + encodeURIComponent(endpoint) + (rest === null ? '' : '/' + rest);
 }
 
+export function testsPath(run = '', testCase = '', other = ''): string {
+  const parts = ['/tests', run, testCase].filter((p) => p !== '').map((p, i) => (i === 0 ? p : encodeURIComponent(p)));
+  return parts.join('/') + (other === '' ? '' : '?with=' + encodeURIComponent(other));
+}
+
 class Router {
-  route = $state.raw<Route>(parseRoute(location.pathname));
+  route = $state.raw<Route>(parseRoute(location.pathname + location.search));
 
   constructor() {
     addEventListener('popstate', () => this.#read());
@@ -35,7 +55,8 @@ class Router {
 
   /** Goes to a path of the page; the search part (filters) stays while the endpoint stays. */
   go(path: string, how: 'push' | 'replace' = 'push'): void {
-    const same = parseRoute(path).endpoint === this.route.endpoint;
+    const to = parseRoute(path);
+    const same = to.endpoint === this.route.endpoint && !to.tests && !this.route.tests;
     const url = path + (same ? location.search : '');
     if (url === location.pathname + location.search) return;
     if (how === 'push') history.pushState(null, '', url);
@@ -44,7 +65,7 @@ class Router {
   }
 
   #read(): void {
-    this.route = parseRoute(location.pathname);
+    this.route = parseRoute(location.pathname + location.search);
   }
 }
 

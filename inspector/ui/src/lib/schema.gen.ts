@@ -277,6 +277,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Conformance runs, newest first, without their cases */
+        get: operations["listTests"];
+        put?: never;
+        /**
+         * Start a conformance run
+         * @description The run has endpoints of its own, which are deleted when it ends. A shell command is not taken as a sender: whoever
+         *     has the token would then run programs on the server. The answer shows the hook URL of a manual run with its secret.
+         */
+        post: operations["startTest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        /** One conformance run with its cases, also while it goes on */
+        get: operations["getTest"];
+        put?: never;
+        post?: never;
+        /** Cancel a run that goes on, or delete one that does not */
+        delete: operations["deleteTest"];
+        options?: never;
+        head?: never;
+        /**
+         * Pause a manual run, or let it go on
+         * @description The case that waits or is watched when a run is paused begins anew later. A manual run also outlives the server.
+         */
+        patch: operations["changeTest"];
+        trace?: never;
+    };
+    "/api/v1/tests/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        /** A report of a run, as an attachment */
+        get: operations["getTestReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/info": {
         parameters: {
             query?: never;
@@ -733,6 +798,185 @@ export interface components {
             object?: components["schemas"]["Resolved"];
             deletion?: components["schemas"]["Deletion"];
         };
+        TestInput: {
+            /** @description Name of a profile that comes with the program; or else give a script. */
+            profile?: string;
+            /** @description Text of a script. */
+            script?: string;
+            /** @description Name that the script goes by. */
+            file?: string;
+            /** @description `builtin:NAME`, `manual` or `agent-server:URL`. */
+            sender: string;
+            /** @description Pattern over the ids of the cases; all by default. */
+            cases?: string;
+            /** @description Cases at the same time; 8 by default. Manual runs have one. */
+            jobs?: number;
+            /** @description Reports count warnings as failures. */
+            strict?: boolean;
+            /** @description Multiplies all times of a builtin sender. */
+            scale?: number;
+            /** @description Other values of the script's variables. */
+            set?: {
+                [key: string]: string;
+            };
+        };
+        /**
+         * @description Empty while there is none.
+         * @enum {string}
+         */
+        Verdict: "" | "info" | "pass" | "skip" | "warning" | "inconclusive" | "fail" | "error";
+        Test: {
+            id: string;
+            /**
+             * @description A run is interrupted when its server ended before it did; manual ones go on instead.
+             * @enum {string}
+             */
+            state: "running" | "paused" | "ended" | "cancelled" | "interrupted";
+            /** @description Grows with every change. */
+            revision: number;
+            input: components["schemas"]["TestInput"];
+            profile: string;
+            sender: string;
+            verdict: components["schemas"]["Verdict"];
+            /** Format: date-time */
+            started: string;
+            /** Format: date-time */
+            ended: string | null;
+            total: number;
+            /** @description Cases that have ended, by verdict. */
+            counts: {
+                [key: string]: number;
+            };
+            /** @description Why the run could not go on. */
+            error: string;
+            manual: components["schemas"]["TestManual"] | null;
+            run?: components["schemas"]["TestRun"];
+            /** @description Where the captures of a case's endpoint are, as long as they are there. */
+            captures?: {
+                case: string;
+                name: string;
+                endpoint: string;
+            }[];
+        };
+        TestManual: {
+            endpoint: string;
+            /** @description Where to send; the same for the whole run. */
+            url: string;
+            /** @description The one that the next delivery exercises; empty while none waits. */
+            case: string;
+            title: string;
+            /** @description True while the delivery is to be made, false while the case is watched. */
+            waiting: boolean;
+            /** @description Which of the case's deliveries it is, from 1. */
+            delivery: number;
+            header: components["schemas"]["Pair"][];
+            /** @description Attempts of messages that an earlier case had */
+            ignored: number;
+            /** @description Cases that cannot be judged this way, and why. */
+            unmeasured: {
+                [key: string]: string;
+            };
+        };
+        Tests: {
+            tests: components["schemas"]["Test"][];
+            profiles: {
+                name: string;
+                title: string;
+                cases: number;
+            }[];
+            senders: string[];
+        };
+        TestRun: {
+            id: string;
+            profile: string;
+            sender: string;
+            version: string;
+            platform: string;
+            /** Format: date-time */
+            started: string;
+            /** Format: date-time */
+            ended?: string;
+            verdict: components["schemas"]["Verdict"];
+            cases: components["schemas"]["TestCase"][];
+            notes?: string[];
+            /** @description Command line that makes the same run. */
+            reproduce: string;
+        };
+        TestCase: {
+            id: string;
+            title: string;
+            requirement: {
+                quote: string;
+                source: string;
+                date?: string;
+                /** @enum {string} */
+                level: "must" | "should" | "unstated";
+            };
+            file: string;
+            line: number;
+            /** @enum {string} */
+            state: "waiting" | "running" | "ended";
+            /** Format: date-time */
+            started?: string;
+            /** Format: date-time */
+            ended?: string;
+            expected_ns?: number;
+            verdict: components["schemas"]["Verdict"];
+            checks: components["schemas"]["TestCheck"][] | null;
+            known?: boolean;
+            endpoints: components["schemas"]["TestEndpoint"][] | null;
+            lag_ns?: number;
+            trigger?: string;
+        };
+        TestCheck: {
+            text: string;
+            line: number;
+            verdict: components["schemas"]["Verdict"];
+            expected?: string;
+            actual?: string;
+            reason?: string;
+            captures?: number[];
+        };
+        TestEndpoint: {
+            name: string;
+            respond: string;
+            watched_ns?: number;
+            deliveries: {
+                id: string;
+                by: string;
+                attempts: components["schemas"]["TestAttempt"][] | null;
+            }[] | null;
+            connections?: {
+                /** Format: date-time */
+                at: string;
+                peer: string;
+                fault?: string;
+                note?: string;
+            }[];
+        };
+        TestAttempt: {
+            seq: number;
+            n: number;
+            /** Format: date-time */
+            at: string;
+            gap_ns?: number;
+            class: components["schemas"]["Class"];
+            method: string;
+            target: string;
+            headers: {
+                name?: string;
+                value?: string;
+            }[] | null;
+            body_size: number;
+            body_sha256: string;
+            plan: string;
+            status?: number;
+            fault?: string;
+            first_byte_ns?: number;
+            done_ns?: number;
+            hung_up_ns?: number;
+            hung_up_by?: string;
+        };
         Info: {
             version: string;
             hook_base: string;
@@ -763,6 +1007,15 @@ export interface components {
             };
             content: {
                 "application/json": components["schemas"]["Endpoint"];
+            };
+        };
+        /** @description The run. */
+        Test: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/json": components["schemas"]["Test"];
             };
         };
         /** @description How the server is. */
@@ -810,6 +1063,7 @@ export interface components {
     parameters: {
         /** @example default */
         endpoint: string;
+        test: string;
         seq: number;
         /** @description Show secrets. */
         reveal: boolean;
@@ -1269,6 +1523,153 @@ export interface operations {
                 content?: never;
             };
             426: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    listTests: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs, and the profiles and senders that a new one can name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tests"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    startTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TestInput"];
+            };
+        };
+        responses: {
+            /** @description The run, which has begun. */
+            201: {
+                headers: {
+                    /** @description Path of the run. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Test"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTest: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Test"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteTest: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: components["responses"]["Test"];
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeTest: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    paused: boolean;
+                };
+            };
+        };
+        responses: {
+            200: components["responses"]["Test"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTestReport: {
+        parameters: {
+            query?: {
+                format?: "html" | "json" | "junit" | "tap" | "markdown" | "text";
+            };
+            header?: never;
+            path: {
+                id: components["parameters"]["test"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    /** @example sandbox; default-src 'none' */
+                    "Content-Security-Policy"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": unknown;
+                    "application/json": unknown;
+                    "application/xml": unknown;
+                    "text/markdown": unknown;
+                    "text/plain": unknown;
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };

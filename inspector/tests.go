@@ -1,0 +1,199 @@
+package inspector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/gorilla/mux"
+
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// Tests runs conformance scripts on the server. Every method that takes an id returns ErrNotFound for an unknown one.
+type Tests interface {
+	// Start begins a run. It returns ErrInvalid for a script or a sender that it does not take, and ErrOverloaded when
+	// too many runs go on.
+	Start(ctx context.Context, in api.TestInput) (api.Test, error)
+	// List returns all runs without their cases, newest first, and what a new one can name.
+	List() api.Tests
+	// Get returns a run with its cases. The URL of its Manual is left empty.
+	Get(id string) (api.Test, error)
+	// Pause stops a manual run after what it has, or lets it go on. Other runs are an ErrInvalid.
+	Pause(id string, paused bool) (api.Test, error)
+	// Drop cancels a run that goes on and waits until it has left nothing behind; it deletes one that does not.
+	Drop(ctx context.Context, id string) (deleted bool, err error)
+	// Report writes a run in a format; ErrInvalid names those there are.
+	Report(w io.Writer, id, format string) error
+}
+
+// noTests is a server that runs none.
+type noTests struct{}
+
+func (noTests) none() error {
+	return fmt.Errorf("conformance runs on this server: %w", webhook.ErrNotFound)
+}
+
+func (n noTests) Start(context.Context, api.TestInput) (api.Test, error) { return api.Test{}, n.none() }
+
+func (n noTests) Get(string) (api.Test, error) { return api.Test{}, n.none() }
+
+func (n noTests) Pause(string, bool) (api.Test, error)       { return api.Test{}, n.none() }
+func (n noTests) Drop(context.Context, string) (bool, error) { return false, n.none() }
+func (n noTests) Report(io.Writer, string, string) error     { return n.none() }
+
+func (noTests) List() api.Tests {
+	return api.Tests{Tests: []api.Test{}, Profiles: []api.TestProfile{}, Senders: []string{}}
+}
+
+func (s *Server) listTests(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.revealed(r)
+	if err != nil {
+		return err
+	}
+	list := s.cfg.Tests.List()
+	for i := range list.Tests {
+		s.address(v, &list.Tests[i])
+	}
+	return writeJSON(w, http.StatusOK, list)
+}
+
+func (s *Server) startTest(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	body, err := readObject(w, r)
+	if err != nil {
+		return err
+	}
+	var in api.TestInput
+	if err = api.Decode(body, &in); err != nil {
+		return err
+	}
+	test, err := s.cfg.Tests.Start(r.Context(), in)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/v1/tests/"+test.ID)
+	return s.writeTest(w, http.StatusCreated, s.lens(true), test)
+}
+
+func (s *Server) getTest(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.revealed(r)
+	if err != nil {
+		return err
+	}
+	test, err := s.cfg.Tests.Get(mux.Vars(r)["id"])
+	if err != nil {
+		return err
+	}
+	return s.writeTest(w, http.StatusOK, v, test)
+}
+
+func (s *Server) changeTest(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.revealed(r)
+	if err != nil {
+		return err
+	}
+	body, err := readObject(w, r)
+	if err != nil {
+		return err
+	}
+	var change api.TestChange
+	if err = api.Decode(body, &change); err != nil {
+		return err
+	}
+	if change.Paused == nil {
+		return invalid("paused: give true or false; nothing else of a run can be changed")
+	}
+	test, err := s.cfg.Tests.Pause(mux.Vars(r)["id"], *change.Paused)
+	if err != nil {
+		return err
+	}
+	return s.writeTest(w, http.StatusOK, v, test)
+}
+
+func (s *Server) deleteTest(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	id := mux.Vars(r)["id"]
+	deleted, err := s.cfg.Tests.Drop(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if deleted {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	test, err := s.cfg.Tests.Get(id)
+	if err != nil {
+		return err
+	}
+	return s.writeTest(w, http.StatusOK, s.lens(false), test)
+}
+
+func (s *Server) getTestReport(w http.ResponseWriter, r *http.Request) error {
+	q, err := params(r, "format")
+	if err != nil {
+		return err
+	}
+	format := q.text("format")
+	if format == "" {
+		format = "html"
+	}
+	id := mux.Vars(r)["id"]
+	var text bytes.Buffer
+	if err = s.cfg.Tests.Report(&text, id, format); err != nil {
+		return err
+	}
+	media, ending := reportType(format)
+	h := w.Header()
+	h.Set("Content-Type", media)
+	h.Set("Content-Disposition", `attachment; filename="hookrange-`+fileName(id)+ending+`"`)
+	h.Set("Content-Security-Policy", bytesPolicy)
+	h.Set("Content-Length", strconv.Itoa(text.Len()))
+	hold(w, bodyTime)
+	// The client may be gone; there is nobody left to tell.
+	_, _ = text.WriteTo(w)
+	return nil
+}
+
+// reportType returns the media type and the file ending of a report.
+func reportType(format string) (media, ending string) {
+	switch format {
+	case "html":
+		return "text/html; charset=utf-8", ".html"
+	case "json":
+		return "application/json", ".json"
+	case "junit":
+		return "application/xml", ".xml"
+	case "markdown":
+		return "text/markdown; charset=utf-8", ".md"
+	case "tap":
+		return "text/plain; charset=utf-8", ".tap"
+	default:
+		return "text/plain; charset=utf-8", ".txt"
+	}
+}
+
+func (s *Server) writeTest(w http.ResponseWriter, status int, v *lens, test api.Test) error {
+	s.address(v, &test)
+	return writeJSON(w, status, test)
+}
+
+// address gives a manual run its hook URL, with the secret or without.
+func (s *Server) address(v *lens, test *api.Test) {
+	if test.Manual == nil {
+		return
+	}
+	manual := *test.Manual
+	if ep, err := s.store.Endpoint(manual.Endpoint); err == nil {
+		manual.URL = v.Endpoint(ep).URL
+	}
+	test.Manual = &manual
+}

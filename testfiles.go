@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/scripts/result"
+)
+
+// keptTest is what a server keeps of a conformance run. Secrets are masked in it.
+type keptTest struct {
+	Input api.TestInput `json:"input"`
+	State string        `json:"state"`
+	Error string        `json:"error,omitempty"`
+	Run   result.Run    `json:"run"`
+}
+
+// testFiles is a folder with a file ID.json for each run, written whole or not at all.
+type testFiles string
+
+func (f testFiles) path(id string) string { return filepath.Join(string(f), id+".json") }
+
+// load returns all runs. A file that cannot be read is left where it is, and logged.
+func (f testFiles) load(log *slog.Logger) ([]keptTest, error) {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return nil, fmt.Errorf("tests: %w", err)
+	}
+	entries, err := os.ReadDir(string(f))
+	if err != nil {
+		return nil, fmt.Errorf("tests: %w", err)
+	}
+	var out []keptTest
+	for _, e := range entries {
+		id, isRun := strings.CutSuffix(e.Name(), ".json")
+		if _, err = uuid.Parse(id); err != nil || !isRun {
+			continue
+		}
+		var kept keptTest
+		raw, err := os.ReadFile(f.path(id))
+		if err == nil {
+			err = json.Unmarshal(raw, &kept)
+		}
+		if err == nil && kept.Run.ID != id {
+			err = fmt.Errorf("it says it is run %q", kept.Run.ID)
+		}
+		if err != nil {
+			log.Warn("a conformance run cannot be read", slog.String("file", f.path(id)), errAttr(err))
+			continue
+		}
+		out = append(out, kept)
+	}
+	return out, nil
+}
+
+// save writes a run.
+func (f testFiles) save(kept keptTest) error {
+	raw, err := json.Marshal(kept)
+	if err == nil {
+		err = replace(f.path(kept.Run.ID), raw)
+	}
+	if err != nil {
+		return fmt.Errorf("tests: keep run %s: %w", kept.Run.ID, err)
+	}
+	return nil
+}
+
+// remove deletes a run. That there is none is no error.
+func (f testFiles) remove(id string) error {
+	if err := os.Remove(f.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tests: delete run %s: %w", id, err)
+	}
+	return nil
+}
+
+func errAttr(err error) slog.Attr { return slog.Any("error", err) }
