@@ -158,7 +158,7 @@ func judgeReplay(t *testing.T, house *provingRange, replay replayed, checks []st
 	found := map[string]bool{}
 	for _, cases := range []string{"OPERATION*", "VALUES*", "ERROR*", "INTERRUPT*", "RESUME*", "CANCEL*"} {
 		run, err := scripts.Run(t.Context(), scripts.Config{
-			Scripts: []*scripts.Script{script}, Range: house, Sender: replay, Jobs: 16, Scale: 0.2, Again: 6, Case: cases, Missing: missingNeeds(),
+			Scripts: []*scripts.Script{script}, Range: house, Sender: replay, Jobs: 16, Scale: 0.2, Again: 6, Case: cases, Missing: house.missing(),
 			Vars: map[string]string{"run": `{"mode":"ok"}`, "error": `{"mode":"error"}`, "interrupt": `{"mode":"interrupt"}`, "slow": `{"mode":"slow"}`},
 		})
 		if err != nil {
