@@ -67,8 +67,8 @@ func matrix() []killed {
 		{python, python, "no-retry-timeouts", []string{"TIMEOUT-1:attempts"}},
 		{python, python, "plain-content-type", []string{"REQUEST-1:header"}},
 		{js, js, "", nil},
-		{js, js, "retries-5xx", []string{"ONCE-1-50*:attempts"}},
-		{js, js, "no-redirects", []string{"REDIRECT-1-*:deliveries"}},
+		{js, js, "retries-5xx", []string{"ONCE-1-50*:attempts", "ONCE-3:attempts"}},
+		{js, js, "no-redirects", []string{"REDIRECT-1-*:attempts", "REDIRECT-2-*:attempts"}},
 	}
 }
 
@@ -93,7 +93,11 @@ func TestKillMatrix(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				k.judge(t, runProfile(t, house, k.profile, policy))
+				run := runProfile(t, house, k.profile, policy)
+				for again := 0; again < 2 && k.late(run); again++ {
+					run = runProfile(t, house, k.profile, policy)
+				}
+				k.judge(t, run)
 			})
 		}
 	})
@@ -116,6 +120,21 @@ func runProfile(t *testing.T, house *provingRange, profile string, policy sender
 		t.Fatal(err)
 	}
 	return run
+}
+
+// late tells whether a check that should find something could not be made: the machine was too late for it, again and
+// again.
+func (k *killed) late(run result.Run) bool {
+	for _, c := range run.Cases {
+		for _, check := range c.Checks {
+			for _, pattern := range k.checks {
+				if ok, _ := path.Match(pattern, c.ID+":"+kindWord(check.Text)); ok && check.Verdict == result.Inconclusive {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // judge compares the checks that found something with those that should have.
