@@ -103,7 +103,7 @@ func TestAgentMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := house.close(); err != nil {
+		if err := house.close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

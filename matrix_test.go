@@ -81,7 +81,7 @@ func TestKillMatrix(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := house.close(); err != nil {
+		if err := house.close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -77,7 +77,7 @@ func openRange(ctx context.Context, log *slog.Logger) (*provingRange, error) {
 	}
 	r.all.Go(func() { r.served = r.edge.Run(life, shared) })
 	if err != nil {
-		return nil, errors.Join(err, r.close())
+		return nil, errors.Join(err, r.close(ctx))
 	}
 	return r, nil
 }
@@ -103,10 +103,10 @@ func (r *provingRange) open(ctx context.Context, after webhook.Seq) context.Cont
 func (r *provingRange) authorityFile() string { return filepath.Join(r.dir, "authority.pem") }
 
 // close ends everything that was lent and deletes it.
-func (r *provingRange) close() error {
+func (r *provingRange) close(ctx context.Context) error {
 	r.stop()
 	if r.dir == "" {
-		return deleteEndpoints(context.Background(), r.store, r.prefix, "")
+		return deleteEndpoints(ctx, r.store, r.prefix, "")
 	}
 	return errors.Join(r.served, r.store.Close(), os.RemoveAll(r.dir))
 }

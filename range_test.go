@@ -74,7 +74,7 @@ func TestRange(t *testing.T) {
 	if left := house.store.Endpoints(); len(left) != 0 {
 		t.Errorf("%d endpoints are left", len(left))
 	}
-	if err = house.close(); err != nil {
+	if err = house.close(ctx); err != nil {
 		t.Error(err)
 	}
 	if _, err = os.Stat(house.dir); !os.IsNotExist(err) {

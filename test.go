@@ -218,7 +218,7 @@ func (c *testCommand) carryOut(ctx context.Context, cli *grammar, t judging) (ru
 	if err != nil {
 		return run, err
 	}
-	defer func() { err = errors.Join(err, house.close()) }()
+	defer func() { err = errors.Join(err, house.close(ctx)) }()
 	if sending == nil {
 		return c.byHand(ctx, house, t)
 	}

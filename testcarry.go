@@ -51,7 +51,7 @@ func (t *testRuns) carryOut(ctx context.Context, run *testRun, goes *going) (err
 		defer house.stop()
 		return t.manual(ctx, run, goes, house, config)
 	}
-	defer func() { err = errors.Join(err, house.close()) }()
+	defer func() { err = errors.Join(err, house.close(ctx)) }()
 	config.Missing = with(house.missing(), missing)
 	config.Fetcher = guardedFetcher{client: egress.New(egress.Config{Version: version})}
 	config.Sender, config.Range = trusting(sending, house), linked{house, t, run}

@@ -45,6 +45,7 @@ func startTests(t *testing.T, dir string) *testServer {
 		t.Fatal(err)
 	}
 	h.base = reachable(listener.Addr())
+	h.edge = receiver.New(receiver.Config{Store: h.store, Log: log})
 	runs, err := openTests(t.Context(), h, filepath.Join(dir, "tests"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func startTests(t *testing.T, dir string) *testServer {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- together(ctx, runs.Run, func(ctx context.Context) error {
-			return receiver.New(receiver.Config{Store: h.store, Log: log}).Run(ctx, listener)
+			return h.edge.Run(ctx, listener)
 		})
 	}()
 	stopped := false
