@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -35,7 +36,21 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
+	collectLater()
 	os.Exit(run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr}))
+}
+
+// collectLater trades memory that a small heap does not need for a tenth of the processor's time under load. Go's own
+// environment variables come first.
+func collectLater() {
+	const (
+		percent = 400
+		limit   = 256 << 20
+	)
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
 }
 
 // process is what a run of the program has of its surroundings.

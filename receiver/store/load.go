@@ -117,7 +117,7 @@ func (s *Store) endUnfinished(c *conn) error {
 	if err != nil || len(works) == 0 {
 		return err
 	}
-	return s.writer.transact(works)
+	return s.writer.transact(works, nil)
 }
 
 // loadDeliveries fills the index, and what the writer knows of stored bodies, from the newest captures within the

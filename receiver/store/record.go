@@ -173,8 +173,10 @@ type ending struct {
 }
 
 func (e *ending) write(t *tx) error {
+	// A capture that is gone makes seq NULL, which the table does not take. INSERT ... SELECT would say this better, but
+	// keeps a copy of each page that it changes, in case it must be undone after some of its rows.
 	const insert = `INSERT OR IGNORE INTO outcomes (capture, seq, data)
-		SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM captures WHERE seq = ?1)`
+		VALUES (?1, (SELECT ?2 FROM captures WHERE seq = ?1), ?3)`
 	_, err := t.exec(insert, int64(e.capture), t.next(), e.data)
 	return err
 }

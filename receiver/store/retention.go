@@ -208,7 +208,7 @@ func (w *writer) step(f func(t *tx) (int, error)) bool {
 		var err error
 		count, err = f(t)
 		return err
-	}}})
+	}}}, nil)
 	if err != nil || count == 0 {
 		return false
 	}

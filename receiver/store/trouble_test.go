@@ -189,6 +189,69 @@ func TestFailingCommit(t *testing.T) {
 	}
 }
 
+// Captures that come while a transaction is under way join it, and share its end.
+func TestCapturesJoinATransaction(t *testing.T) {
+	t.Parallel()
+	const several = 8
+	s := open(t, store.Config{Pause: 5 * time.Millisecond})
+	var commits atomic.Int64
+	var failing atomic.Bool
+	err := s.FailCommits(t.Context(), func() error {
+		commits.Add(1)
+		if failing.Load() {
+			return sqliteError(13)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// together records captures that are all queued while the writer is in a transaction.
+	together := func(round string) (failed int) {
+		t.Helper()
+		release, err := s.HoldWriter()
+		if err != nil {
+			t.Fatal(err)
+		}
+		results := make(chan error, several)
+		for i := range several {
+			go func() {
+				text := fmt.Sprint(round, i)
+				_, err := s.Record(t.Context(), capture(s.Arrive("hook", key(text), true, start), text), false)
+				results <- err
+			}()
+		}
+		eventually(t, "all are queued", func() bool { return s.Waiting() == several })
+		release()
+		for range several {
+			if err := <-results; err != nil {
+				mustFail(t, "Record", err, webhook.ErrUnavailable)
+				failed++
+			}
+		}
+		return failed
+	}
+	if failed := together("first"); failed != 0 {
+		t.Fatalf("%d captures were refused", failed)
+	}
+	before := commits.Load()
+	if failed := together("second"); failed != 0 {
+		t.Fatalf("%d captures were refused", failed)
+	}
+	if n := commits.Load() - before; n != 1 {
+		t.Errorf("%d commits for captures that came during the first one's transaction, want 1", n)
+	}
+	failing.Store(true)
+	if failed := together("third"); failed != several {
+		t.Errorf("%d of %d captures were refused by the commit that failed", failed, several)
+	}
+	failing.Store(false)
+	eventually(t, "ready again by itself", func() bool { return s.Ready() == nil })
+	if found, err := s.Captures(t.Context(), webhook.Query{}); err != nil || len(found) != 2*several {
+		t.Errorf("%d captures, %v; want the %d that were acknowledged", len(found), err, 2*several)
+	}
+}
+
 func TestFullFile(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{Pause: 5 * time.Millisecond})

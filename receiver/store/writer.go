@@ -48,8 +48,10 @@ const (
 	maxCarry = queueWorks
 	// ageEvery is how often retention by age is looked after.
 	ageEvery = 30 * time.Second
-	// fillTime is how long a batch waits for more where a commit is quick; see fill.
+	// fillTime is how long a transaction waits for more works where a commit is quick; see gathering.
 	fillTime = 300 * time.Microsecond
+	// maxGathered bounds the works of a transaction that others join.
+	maxGathered = 1024
 	// patience bounds how long an outcome waits for a capture.
 	patience = 10 * time.Millisecond
 	pageSize = 16384
@@ -67,7 +69,6 @@ func (w *writer) run() {
 	for {
 		select {
 		case <-w.s.queue.ready:
-			w.fill()
 			w.process(w.s.queue.take())
 		case <-w.s.queue.late:
 			late.Reset(patience)
@@ -91,16 +92,9 @@ func (w *writer) run() {
 	}
 }
 
-// fill waits for the senders that were answered with the last batch to come again, but only where there were several:
-// one sender alone is not slowed down. Without it two halves of the senders take turns, and each pays for an fsync.
-func (w *writer) fill() {
-	if w.concurrent >= 4 {
-		w.s.queue.fill(int64(w.concurrent), min(max(w.took/2, fillTime), 4*fillTime))
-	}
-}
-
-// process commits a batch, answers everyone who waits for it and rings the bell.
+// process commits a batch, and what joins it meanwhile, answers everyone who waits for it and rings the bell.
 func (w *writer) process(b *batch) {
+	g := &gathering{w: w, first: b, start: time.Now()}
 	works := b.works
 	if len(w.carry) > 0 {
 		works = append(w.carry, works...)
@@ -110,22 +104,74 @@ func (w *writer) process(b *batch) {
 		w.s.queue.finish(b, nil)
 		return
 	}
-	start := time.Now()
-	err := w.transact(works)
-	w.took = time.Since(start)
-	if own := len(b.works) - b.patient; own > 0 {
+	err := w.transact(works, g.more)
+	w.took = time.Since(g.start) - g.waited
+	if own := g.own(); own > 0 {
 		w.concurrent = own + w.s.queue.waiting()
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w", webhook.ErrUnavailable, err)
 		w.keepOutcomes(works)
+		for _, b := range g.joined {
+			w.keepOutcomes(b.works)
+		}
 	}
+	bytes := b.bytes
 	w.s.queue.finish(b, err)
+	for _, b := range g.joined {
+		bytes += b.bytes
+		w.s.queue.finish(b, err)
+	}
 	if err == nil {
 		w.s.config.Bell.Ring(w.s.Last())
-		w.s.cleaner.wrote(b.bytes + commitPages*pageSize)
+		w.s.cleaner.wrote(bytes + commitPages*pageSize)
 		w.trimMore()
 	}
+}
+
+// gathering is a transaction that more batches may join until it is committed.
+type gathering struct {
+	w      *writer
+	first  *batch
+	joined []*batch
+	start  time.Time
+	// waited is how long it did nothing but wait.
+	waited time.Duration
+}
+
+// own counts the works that someone waits for.
+func (g *gathering) own() int {
+	n := len(g.first.works) - g.first.patient
+	for _, b := range g.joined {
+		n += len(b.works) - b.patient
+	}
+	return n
+}
+
+// more returns works that came while the earlier ones were written, nil when the transaction is to be committed. It
+// waits for the senders that were answered with the last one to come again, but only where there were several: one
+// sender alone is not slowed down. Without it two halves of the senders take turns, and each pays for an fsync.
+func (g *gathering) more() []work {
+	own := g.own()
+	if own == 0 || own >= g.w.concurrent || g.w.concurrent < 4 || own >= maxGathered {
+		return nil
+	}
+	q := g.w.s.queue
+	if q.waiting() == 0 {
+		left := min(max(g.w.took/4, fillTime), 4*fillTime) - g.waited
+		if left <= 0 {
+			return nil
+		}
+		from := time.Now()
+		q.fill(int64(g.w.concurrent-own), left)
+		g.waited += time.Since(from)
+		if q.waiting() == 0 {
+			return nil
+		}
+	}
+	b := q.take()
+	g.joined = append(g.joined, b)
+	return b.works
 }
 
 // keepOutcomes saves the outcomes and connections of a failed batch for the next one: nobody waits who could try again.
@@ -140,15 +186,16 @@ func (w *writer) keepOutcomes(works []work) {
 	}
 }
 
-// transact does works in one transaction. When it returns nil, they are on disk.
-func (w *writer) transact(works []work) error {
+// transact does works in one transaction, and those that more, unless nil, returns until it returns none. When it
+// returns nil, they are on disk.
+func (w *writer) transact(works []work, more func() []work) error {
 	if err := w.repair(); err != nil {
 		w.fail(err)
 		return err
 	}
 	t := &tx{conn: w.conn, w: w, full: w.lowDisk()}
 	w.number++
-	err := w.attempt(t, works)
+	err := w.attempt(t, works, more)
 	if t.secured {
 		if resetErr := w.conn.script("PRAGMA secure_delete=FAST"); resetErr != nil {
 			w.s.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "deleting stays slow", slog.Any("error", resetErr))
@@ -171,13 +218,18 @@ func (w *writer) transact(works []work) error {
 	return nil
 }
 
-func (w *writer) attempt(t *tx, works []work) error {
+func (w *writer) attempt(t *tx, works []work, more func() []work) error {
 	if _, err := t.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	for _, work := range works {
-		if err := work.write(t); err != nil && code(err) != 0 {
-			return err
+	for len(works) > 0 {
+		for _, work := range works {
+			if err := work.write(t); err != nil && code(err) != 0 {
+				return err
+			}
+		}
+		if works = nil; more != nil {
+			works = more()
 		}
 	}
 	// Lanes that these works filled; those that trimming touches itself come at the end of the list.
@@ -284,7 +336,7 @@ func (w *writer) upkeep() {
 	now := w.s.config.Now()
 	unready := w.unready.Load() != nil
 	if unready || len(w.carry) > 0 || w.lowDisk() {
-		if w.transact(w.carry) != nil {
+		if w.transact(w.carry, nil) != nil {
 			return
 		}
 		if len(w.carry) > 0 {
