@@ -51,11 +51,15 @@ func (s *Server) desk(name string) (*desk, error) {
 		s.desks.Delete(name)
 		return nil, err
 	}
-	var before *desk
-	if held, ok := s.desks.Load(name); ok {
-		if before, ok = held.(*desk); ok && before.endpoint == endpoint {
-			return before, nil
-		}
+	if before := s.held(name); before != nil && before.endpoint == endpoint {
+		return before, nil
+	}
+	// One at a time, or each of an endpoint's first requests would count what waits for itself.
+	s.making.Lock()
+	defer s.making.Unlock()
+	before := s.held(name)
+	if before != nil && before.endpoint == endpoint {
+		return before, nil
 	}
 	d := &desk{endpoint: endpoint, refusal: refusal(endpoint.Refusal), waiting: &counter{limit: s.config.WaitingPerEndpoint}}
 	if before != nil {
@@ -70,6 +74,13 @@ func (s *Server) desk(name string) (*desk, error) {
 	d.connects = d.program.Connects()
 	s.desks.Store(name, d)
 	return d, nil
+}
+
+// held returns the desk of the named endpoint that was made last, or nil.
+func (s *Server) held(name string) *desk {
+	held, _ := s.desks.Load(name)
+	d, _ := held.(*desk)
+	return d
 }
 
 func refusal(r webhook.Refusal) webhook.Plan {

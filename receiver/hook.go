@@ -45,7 +45,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 	job, ticket, err := s.record(w, r, d)
 	s.bodies.give(size)
 	if err != nil {
-		s.refuse(w, err)
+		s.refuse(r.Context(), w, err)
 		return
 	}
 	s.answer(w, r, job, ticket)
@@ -191,14 +191,18 @@ func limitAnswer(reason webhook.Reason) webhook.Plan {
 }
 
 // refuse answers for a capture that could not be put on disk.
-func (s *Server) refuse(w http.ResponseWriter, err error) {
+func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) {
 	if errors.Is(err, webhook.ErrOverloaded) {
 		s.count.overloaded.Inc()
 		sayLater(w, "Too many webhooks are being recorded. Nothing was recorded; please retry.")
 		return
 	}
 	s.count.refusedNow.Inc()
-	s.config.Log.Error("capture not recorded", slog.Any("error", err))
+	level := slog.LevelError
+	if errors.Is(err, webhook.ErrUnavailable) {
+		level = slog.LevelDebug // the store says once that it cannot write
+	}
+	s.config.Log.LogAttrs(ctx, level, "capture not recorded", slog.Any("error", err))
 	sayLater(w, "The store cannot write now. Nothing was recorded; please retry.")
 }
 

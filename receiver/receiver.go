@@ -71,6 +71,7 @@ type Server struct {
 	config  Config
 	router  *mux.Router
 	desks   sync.Map // endpoint name -> *desk
+	making  sync.Mutex
 	waiting counter
 	bodies  counter
 	// closing ends when waiting answers must be given up.

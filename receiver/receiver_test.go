@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -288,6 +289,40 @@ func TestWaitingAnswersAreBounded(t *testing.T) {
 	for _, c := range e.captures(t, "rules", 3)[:2] {
 		if c.Outcome.HungUp == nil || c.Outcome.HungUpBy != webhook.HangUpFIN || c.Outcome.Status != 0 {
 			t.Errorf("outcome of a hang: %+v", c.Outcome)
+		}
+	}
+}
+
+// The first requests of an endpoint, all at once, share its bound.
+func TestWaitingIsBoundedFromTheStart(t *testing.T) {
+	t.Parallel()
+	const sent, bound = 20, 2
+	e := newEdge(t, receiver.Config{WaitingPerEndpoint: bound}, open("rules", "s", "hang"))
+	for i := range sent {
+		conn, err := net.Dial("tcp", e.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		go func() { // all at once
+			_, _ = fmt.Fprintf(conn, "POST /hooks/rules?secret=s HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n%02d", i)
+		}()
+	}
+	for {
+		seen := e.store.Last()
+		list, err := e.store.Captures(t.Context(), webhook.Query{Endpoint: "rules", Limit: sent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) == sent {
+			hanging := slices.DeleteFunc(list, func(c webhook.Capture) bool { return c.Plan.Fault != webhook.Hang })
+			if len(hanging) != bound {
+				t.Errorf("%d answers wait, and %d may", len(hanging), bound)
+			}
+			return
+		}
+		if _, err := e.bell.Wait(t.Context(), seen); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
