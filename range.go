@@ -91,7 +91,7 @@ func shareRange(ctx context.Context, h *house, prefix string) *provingRange {
 
 // open begins to pass news on.
 func (r *provingRange) open(ctx context.Context, after webhook.Seq) context.Context {
-	if r.cramped = r.edge.CheckListener(&webhook.ListenerPolicy{}); r.cramped == nil {
+	if r.cramped = r.edge.CheckListener(&webhook.Endpoint{Listener: &webhook.ListenerPolicy{}}); r.cramped == nil {
 		r.authority, r.cramped = r.edge.AuthorityPEM()
 	}
 	life, ends := context.WithCancel(context.WithoutCancel(ctx))

@@ -400,7 +400,7 @@ func TestWhatScriptsAsk(t *testing.T) {
 		{e.server, &webhook.ListenerPolicy{Port: 20500}, true},
 		{e.server, &webhook.ListenerPolicy{Port: 70000}, false},
 	} {
-		if err = test.server.CheckListener(test.policy); (err == nil) != test.ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+		if err = test.server.CheckListener(&webhook.Endpoint{Name: "rules", Listener: test.policy}); (err == nil) != test.ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}

@@ -20,14 +20,15 @@ import (
 type Conn struct {
 	*net.TCPConn
 
-	gate     *Gate
 	at       time.Time
 	requests atomic.Int64
 	written  atomic.Int64
 	// mute drops what is written.
 	mute atomic.Bool
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// gate is nil until the sender has named it, where gates are told apart by name.
+	gate  *Gate
 	facts webhook.Connection
 	tls   *tls.Conn
 	// gone is when the sender ended it.
@@ -35,11 +36,18 @@ type Conn struct {
 	closed bool
 }
 
-func (g *Gate) newConn(raw *net.TCPConn) *Conn {
+func newConn(raw *net.TCPConn) *Conn {
 	at := time.Now()
-	return &Conn{TCPConn: raw, gate: g, at: at, facts: webhook.Connection{
-		Endpoint: g.config.Endpoint, Peer: addrPort(raw.RemoteAddr()), At: at.UTC(), Reached: webhook.ConnAccepted,
+	return &Conn{TCPConn: raw, at: at, facts: webhook.Connection{
+		Peer: addrPort(raw.RemoteAddr()), At: at.UTC(), Reached: webhook.ConnAccepted,
 	}}
+}
+
+// join makes the connection one of the gate's.
+func (c *Conn) join(g *Gate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gate, c.facts.Endpoint = g, g.config.Endpoint
 }
 
 // Under returns the Conn below the layers of a connection, or nil.
@@ -155,18 +163,18 @@ func (c *Conn) tell() {
 	c.mu.Lock()
 	told := c.closed
 	c.closed = true
-	facts := c.facts
+	facts, g := c.facts, c.gate
 	ended := time.Since(c.at)
 	if !c.gone.IsZero() {
 		ended = c.gone.Sub(c.at)
 	}
 	c.mu.Unlock()
-	if told {
+	if told || g == nil {
 		return
 	}
 	facts.Ended, facts.Requests = &ended, int(c.requests.Load())
-	c.gate.left(c)
-	c.gate.config.Record(facts)
+	g.left(c)
+	g.config.Record(facts)
 }
 
 func (c *Conn) fault(p *webhook.Plan) {
