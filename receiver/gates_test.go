@@ -55,6 +55,9 @@ func TestOwnListenerMixesStepsOfBothLevels(t *testing.T) {
 			t.Errorf("connection %d: %+v", i, conns[i])
 		}
 	}
+	if conns[1].Reset || !conns[2].Reset || conns[3].Reset {
+		t.Errorf("reset: %t, %t and %t", conns[1].Reset, conns[2].Reset, conns[3].Reset)
+	}
 	if conns[3].EndedBy != webhook.HangUpFIN || conns[1].EndedBy != "" || conns[2].EndedBy != "" {
 		t.Errorf("ended by %q, %q and %q", conns[1].EndedBy, conns[2].EndedBy, conns[3].EndedBy)
 	}

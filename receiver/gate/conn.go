@@ -23,8 +23,8 @@ type Conn struct {
 	at       time.Time
 	requests atomic.Int64
 	written  atomic.Int64
-	// mute drops what is written.
-	mute atomic.Bool
+	// mute drops what is written; abrupt tells that closing sends an RST.
+	mute, abrupt atomic.Bool
 
 	mu sync.Mutex
 	// gate is nil until the sender has named it, where gates are told apart by name.
@@ -142,6 +142,12 @@ func (c *Conn) leave(by webhook.HangUp) {
 	}
 }
 
+// SetLinger notes whether closing sends an RST, as it does with 0.
+func (c *Conn) SetLinger(sec int) error {
+	c.abrupt.Store(sec == 0)
+	return c.TCPConn.SetLinger(sec)
+}
+
 // Reset closes the connection with an RST, dropping what was not sent.
 func (c *Conn) Reset() error {
 	return errors.Join(c.SetLinger(0), c.Close())
@@ -173,6 +179,7 @@ func (c *Conn) tell() {
 		return
 	}
 	facts.Ended, facts.Requests = &ended, int(c.requests.Load())
+	facts.Reset = facts.EndedBy == "" && c.abrupt.Load()
 	g.left(c)
 	g.config.Record(facts)
 }

@@ -214,6 +214,7 @@ func packConnection(c *webhook.Connection, endpoint int64) []byte {
 	p.int(int64(c.Requests))
 	p.duration(c.Ended)
 	p.string(string(c.EndedBy))
+	p.bool(c.Reset)
 	return p.seal(seqBytes(webhook.Seq(endpoint)))
 }
 
@@ -240,5 +241,8 @@ func unpackConnection(data []byte, endpoint int64) (webhook.Connection, error) {
 	c.Requests = int(u.int())
 	c.Ended = u.duration()
 	c.EndedBy = webhook.HangUp(u.string())
+	if len(u.buf) > 0 { // a row of an earlier version ends here
+		c.Reset = u.bool()
+	}
 	return c, u.err
 }

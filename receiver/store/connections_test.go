@@ -39,8 +39,10 @@ func TestConnections(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, store.Config{Dir: dir})
 	endpoint(t, s, webhook.Endpoint{Name: "other"})
+	list := []webhook.Connection{connection("hook", 1), connection("hook", 2)}
+	list[1].EndedBy, list[1].Reset = "", true
 	refused := webhook.Connection{Endpoint: "hook", Peer: connection("", 0).Peer, At: start, Reached: webhook.ConnRefused, Fault: webhook.Refuse, Step: "refuse"}
-	want := []webhook.Connection{connection("hook", 1), refused, connection("hook", 2)}
+	want := []webhook.Connection{list[0], refused, list[1]}
 	written(t, s, want[0], connection("other", 9), want[1], want[2])
 	got, err := s.Connections(t.Context(), webhook.Query{Endpoint: "hook", Limit: 10, Ascending: true})
 	if err != nil {
