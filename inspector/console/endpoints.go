@@ -29,7 +29,7 @@ type Settings struct {
 	Respond        *string        `help:"What to answer, such as '503x2 200'."`
 	Listener       *string        `help:"What the endpoint has for itself beside the shared port: none; plain or tls, a port of its own; or name, a TLS name on the port of serve --listen-tls. Only there are connections recorded and faults before HTTP possible."`
 	ListenerPort   *int           `help:"Port of listener plain or tls; 0 takes a free one of serve --ports."`
-	ListenerH2     *bool          `help:"Offer HTTP/2 beside HTTP/1.1 with listener tls or name."`
+	ListenerH2     *bool          `name:"listener-h2" env:"HOOKRANGE_LISTENER_H2" help:"Offer HTTP/2 beside HTTP/1.1 with listener tls or name."`
 	Expect         []string       `help:"Header that each request must carry, as 'Name: value' or 'Name'." sep:"none"`
 	RefusalStatus  *int           `help:"Status of the answer to a request that proves nothing, 400 to 499."`
 	RefusalBody    *string        `help:"Body of that answer."`
