@@ -18,7 +18,7 @@ func (s *server) secure(endpoint string, changes map[string]any) (hook string, c
 		URL string `json:"url"`
 	}
 	s.call(http.MethodPatch, "/endpoints/"+endpoint+"?reveal=true", changes, &changed)
-	resp, err := http.Get(s.ready.Inspector + "/api/v1/ca.pem") //nolint:noctx // it is here at once
+	resp, err := http.Get(s.ready.Inspector + "/api/v1/ca.pem")
 	if err != nil {
 		s.t.Fatal(err)
 	}

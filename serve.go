@@ -40,7 +40,7 @@ type serveCommand struct {
 	MaxHeader    int      `help:"Largest head of a webhook in bytes." default:"65536"`
 	Ports        string   `help:"Ports for endpoints that have one of their own, because they ask for it or their faults come before HTTP; outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
 	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
-	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file; *.localhost does by itself on most systems." default:"localhost" placeholder:"DOMAIN"`
+	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
 	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
 }
 

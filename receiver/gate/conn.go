@@ -25,6 +25,9 @@ type Conn struct {
 	written  atomic.Int64
 	// mute drops what is written; abrupt tells that closing sends an RST.
 	mute, abrupt atomic.Bool
+	// shaking is true during the handshake; alert is what the sender said in the clear in it, or zero.
+	shaking atomic.Bool
+	alert   atomic.Uint32
 
 	mu sync.Mutex
 	// gate is nil until the sender has named it, where gates are told apart by name.
@@ -100,6 +103,9 @@ func (c *Conn) TLS() *tls.ConnectionState {
 // Read notes how the sender ends the connection.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.TCPConn.Read(p)
+	if c.shaking.Load() {
+		c.listen(p[:n])
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, io.EOF):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -43,7 +44,12 @@ func shake(ctx context.Context, c *Conn, choose func(c *Conn, name string) (*Gat
 			}
 		},
 	})
+	c.shaking.Store(true)
 	err := conn.HandshakeContext(ctx)
+	c.shaking.Store(false)
+	if said := c.alert.Load(); err != nil && said != 0 {
+		err = fmt.Errorf("remote error: %w", tls.AlertError(said)) //nolint:gosec // a byte
+	}
 	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		err = errSlow
 	}
@@ -56,6 +62,18 @@ func shake(ctx context.Context, c *Conn, choose func(c *Conn, name string) (*Gat
 }
 
 var errSlow = errors.New("not complete within " + handshakeTime.String())
+
+// listen notes a fatal alert at the end of what was read. OpenSSL says in the clear why it refuses a certificate, when
+// crypto/tls expects what it can decrypt and knows of a bad record only.
+func (c *Conn) listen(p []byte) {
+	const size = 7
+	if len(p) < size {
+		return
+	}
+	if p = p[len(p)-size:]; p[0] == 21 && p[1] == 3 && p[3] == 0 && p[4] == 2 && p[5] == 2 {
+		c.alert.Store(uint32(p[6]))
+	}
+}
 
 // shaken notes how the handshake went.
 func (c *Conn) shaken(conn *tls.Conn, name string, err error) {

@@ -143,3 +143,27 @@ func listener(t *testing.T) net.Listener {
 	t.Cleanup(func() { _ = ln.Close() })
 	return ln
 }
+
+// TestAlertInTheClear has a sender that refuses the certificate as OpenSSL does in TLS 1.3.
+func TestAlertInTheClear(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "tls-badcert 200", withTLS(false))
+	raw, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const unknownCA = 48
+	conn := tls.Client(raw, &tls.Config{
+		InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, ServerName: "localhost",
+		VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
+			_, err := raw.Write([]byte{21, 3, 3, 0, 2, 2, unknownCA})
+			return errors.Join(errors.New("refused"), err, raw.Close())
+		},
+	})
+	if err = conn.HandshakeContext(t.Context()); err == nil {
+		t.Fatal("the handshake is complete")
+	}
+	if h := r.connections(t, 1)[0].Handshake; h == nil || h.Err != "remote error: tls: unknown certificate authority" {
+		t.Errorf("%+v", h)
+	}
+}
