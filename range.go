@@ -91,7 +91,7 @@ func shareRange(ctx context.Context, h *house, prefix string) *provingRange {
 
 // open begins to pass news on.
 func (r *provingRange) open(ctx context.Context, after webhook.Seq) context.Context {
-	if r.cramped = r.edge.CheckListener(&webhook.ListenerPolicy{}); r.cramped == nil {
+	if r.cramped = r.edge.CheckListener(&webhook.Endpoint{Listener: &webhook.ListenerPolicy{}}); r.cramped == nil {
 		r.authority, r.cramped = r.edge.AuthorityPEM()
 	}
 	life, ends := context.WithCancel(context.WithoutCancel(ctx))
@@ -281,7 +281,7 @@ func (l *lentEndpoint) Connections(ctx context.Context) ([]webhook.Connection, e
 	}
 	var all []webhook.Connection
 	for after := webhook.Seq(0); ; {
-		part, err := l.house.store.Connections(ctx, l.endpoint.Name, after, 1000)
+		part, err := l.house.store.Connections(ctx, webhook.Query{Endpoint: l.endpoint.Name, After: after, Limit: 1000, Ascending: true})
 		if err != nil {
 			return nil, err
 		}

@@ -82,7 +82,7 @@ async function rest(req, res, url) {
   const reveal = url.searchParams.get('reveal') === 'true';
   let text = '';
   for await (const chunk of req) text += chunk;
-  const hide = (e) => (reveal ? e : { ...e, secret: '•••', previous_secret: e.previous_secret && '•••', url: e.url.replace(e.secret, '•••') });
+  const hide = (e) => (reveal ? e : { ...e, secret: '•••', previous_secret: e.previous_secret && '•••', url: e.url.replace(e.secret, '•••'), urls: e.urls.map((w) => ({ ...w, url: w.url.replace(e.secret, '•••') })) });
   if (what !== 'endpoints') return problem(res, 404, 'No such route', 'there is no such route');
   if (!name) {
     if (req.method === 'GET') return json(res, { endpoints: [...endpoints.values()].map(hide) });
@@ -103,6 +103,7 @@ async function rest(req, res, url) {
     if (req.method === 'DELETE') return endpoints.delete(name), res.writeHead(204).end();
     return json(res, hide(ep));
   }
+  if (sub === 'connections') return json(res, { connections: [], next: null, open: [], shut: '', counted: true, not_counted: '' });
   if (name !== 'default') return sub === 'captures' ? json(res, { captures: [], next: null, complete: true }) : problem(res, 404, 'Not found', 'not found');
   if (sub === 'deliveries') return json(res, { id, endpoint: name, attempts: captures.filter((c) => c.delivery === id).map(summary) });
   if (!id) return list(url, res);
@@ -110,7 +111,7 @@ async function rest(req, res, url) {
   if (!c) return problem(res, 404, 'Not found', `capture ${id}: not found`);
   if (req.method === 'DELETE') {
     captures.splice(captures.indexOf(c), 1);
-    record({ fact: 'deletion', endpoint: name, deletion: { captures: [c.seq], class: '', through: 0, endpoint: false } });
+    record({ fact: 'deletion', endpoint: name, deletion: { captures: [c.seq], class: '', through: 0, endpoint: false, connections: false } });
     return res.writeHead(204).end();
   }
   if (!part) return json(res, c);
