@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -14,6 +18,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // TestMain lets the test binary stand in for hookrange in the scripts.
@@ -47,7 +54,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
-	var ready readyFile
+	var ready console.Ready
 	deadline := time.Now().Add(time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -87,5 +94,95 @@ func scriptJSONLines(ts *testscript.TestScript, neg bool, args []string) {
 	for _, line := range lines {
 		var object map[string]any
 		ts.Check(json.Unmarshal([]byte(line), &object))
+	}
+}
+
+// handScript has three cases that take no time of their own.
+const handScript = `profile hand
+case A 'the first' level=must
+endpoint main 201
+trigger main
+wait main attempts=1 timeout=30s
+expect main attempts >= 1
+case B 'the second' level=must
+endpoint main 202
+trigger main times=2
+wait main attempts=1 timeout=30s
+expect main deliveries == 2
+expect main secret
+case C 'the third' level=must
+endpoint main 203
+trigger main
+wait main attempts=1 timeout=30s
+expect main method GET
+case WIRE 'needs the wire' level=must
+needs direct connection-faults
+endpoint main 200
+trigger main
+wait main
+expect main attempts == 1
+`
+
+// TestManualInTheTerminal: one URL is printed, then what to do for each case, and the verdicts.
+func TestManualInTheTerminal(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "hand.txtar")
+	if err := os.WriteFile(file, []byte(handScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, writer := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(t.Context(), process{args: []string{"test", file, "--sender", "manual", "--listen", "127.0.0.1:0"}, out: writer, err: writer})
+		_ = writer.Close()
+	}()
+	var lines []string
+	hook, n := "", 0
+	for scan := bufio.NewScanner(reader); scan.Scan(); {
+		line := scan.Text()
+		lines = append(lines, line)
+		if strings.HasPrefix(line, "    http://") {
+			hook = strings.TrimSpace(line)
+		}
+		if strings.HasPrefix(line, "next: ") {
+			n++
+			resp, err := http.Post(hook, "application/json", strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			if want := []int{0, 201, 202, 202, 203}[n]; resp.StatusCode != want {
+				t.Errorf("answered %d, want %d", resp.StatusCode, want)
+			}
+		}
+	}
+	text := strings.Join(lines, "\n")
+	if code := <-ended; code != exitWrong || n != 4 {
+		t.Errorf("ended with %d after %d deliveries:\n%s", code, n, text)
+	}
+	for _, want := range []string{
+		"Not judged this way:\n    WIRE ", "next: make the sender send once, for B (the second), delivery 2 of it", "watching C; do not send yet",
+		"fail: " + "hand against manual: 2 pass, 1 inconclusive, 1 fail",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not printed: %q in\n%s", want, text)
+		}
+	}
+}
+
+// TestFetcher asks private stores only where it may.
+func TestFetcher(t *testing.T) {
+	t.Parallel()
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1}`)) }))
+	defer store.Close()
+	for name, private := range map[string][]string{"open": {strings.TrimPrefix(store.URL, "http://")}, "shut": nil} {
+		objects, err := newFetcher(webhook.FetchPolicy{Private: private})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, body, err := objects.Fetch(t.Context(), store.URL+"/x")
+		if got := err == nil && status == 200 && string(body) == `{"a":1}`; got != (name == "open") {
+			t.Errorf("%s: status %d, body %s, error %v", name, status, body, err)
+		}
 	}
 }
