@@ -68,7 +68,7 @@ func (g *grammar) client() (*console.Client, error) { return console.Find(g.Data
 // program is what the commands about senders have of this one.
 func (g *grammar) program(p process) (*command.Program, error) {
 	program := &command.Program{
-		Out: p.out, Args: p.args, Version: version, Mask: mask().String, Fetcher: newFetcher,
+		Out: p.out, Args: p.args, Version: version, Data: g.Data, Mask: mask().String, Fetcher: newFetcher,
 		Open: func(ctx context.Context, place command.Place) (command.House, error) { return g.open(ctx, p, place) },
 	}
 	if g.Server != "" {
@@ -90,7 +90,7 @@ func (g *grammar) open(ctx context.Context, p process, place command.Place) (com
 		// The receiver's ordinary news would be in the midst of what the run prints.
 		level = "error"
 	}
-	config := proving.Config{Base: strings.TrimSuffix(place.PublicURL, "/")}
+	config := proving.Config{Base: strings.TrimSuffix(place.PublicURL, "/"), Dir: place.Dir}
 	var err error
 	if config.Log, err = newLog(p.err, level); err != nil {
 		return nil, err

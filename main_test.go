@@ -123,50 +123,100 @@ wait main
 expect main attempts == 1
 `
 
-// TestManualInTheTerminal: one URL is printed, then what to do for each case, and the verdicts.
-func TestManualInTheTerminal(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "hand.txtar")
-	if err := os.WriteFile(file, []byte(handScript), 0o600); err != nil {
-		t.Fatal(err)
-	}
+// terminal is a manual run as a person has it on a terminal.
+type terminal struct {
+	lines []string
+	// hook is the URL that was printed, sent counts the deliveries, resume is the run's id.
+	hook, resume string
+	sent         int
+}
+
+// run runs the command and makes the sender send whenever that is asked for, until stop says to press Ctrl-C.
+func (m *terminal) run(t *testing.T, stop func(line string) bool, args ...string) int {
+	t.Helper()
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
 	reader, writer := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(t.Context(), process{args: []string{"test", file, "--sender", "manual", "--listen", "127.0.0.1:0"}, out: writer, err: writer})
+		ended <- run(ctx, process{args: args, out: writer, err: writer})
 		_ = writer.Close()
 	}()
-	var lines []string
-	hook, n := "", 0
 	for scan := bufio.NewScanner(reader); scan.Scan(); {
 		line := scan.Text()
-		lines = append(lines, line)
+		m.lines = append(m.lines, line)
 		if strings.HasPrefix(line, "    http://") {
-			hook = strings.TrimSpace(line)
+			if hook := strings.TrimSpace(line); m.hook != "" && hook != m.hook {
+				t.Errorf("the URL was %s and is %s", m.hook, hook)
+			} else {
+				m.hook = hook
+			}
 		}
-		if strings.HasPrefix(line, "next: ") {
-			n++
-			resp, err := http.Post(hook, "application/json", strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = resp.Body.Close()
-			if want := []int{0, 201, 202, 202, 203}[n]; resp.StatusCode != want {
-				t.Errorf("answered %d, want %d", resp.StatusCode, want)
-			}
+		if _, id, ok := strings.Cut(line, "go on with: hookrange test --resume "); ok {
+			m.resume = id
+		}
+		switch {
+		case stop != nil && stop(line):
+			interrupt()
+		case strings.HasPrefix(line, "next: "):
+			m.send(t)
 		}
 	}
-	text := strings.Join(lines, "\n")
-	if code := <-ended; code != exitWrong || n != 4 {
-		t.Errorf("ended with %d after %d deliveries:\n%s", code, n, text)
+	return <-ended
+}
+
+// send sends the next message, and checks that the answer is that of the case that it is for.
+func (m *terminal) send(t *testing.T) {
+	t.Helper()
+	m.sent++
+	resp, err := http.Post(m.hook, "application/json", strings.NewReader(fmt.Sprintf(`{"n":%d}`, m.sent)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if want := []int{0, 201, 202, 202, 203}[m.sent]; resp.StatusCode != want {
+		t.Errorf("delivery %d was answered %d, want %d", m.sent, resp.StatusCode, want)
+	}
+}
+
+// TestManualInTheTerminal: one URL is printed, then what to do for each case, and the verdicts. The command may be ended
+// and go on later, at the same URL and with what it had.
+func TestManualInTheTerminal(t *testing.T) {
+	t.Parallel()
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "hand.txtar")
+	if err := os.WriteFile(file, []byte(handScript), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var m terminal
+	askedForB := func(line string) bool { return strings.HasPrefix(line, "next: ") && strings.Contains(line, " B ") }
+	code := m.run(t, askedForB, "--data", data, "test", file, "--sender", "manual", "--listen", "127.0.0.1:0")
+	if code != exitIncomplete || m.sent != 1 || m.resume == "" {
+		t.Fatalf("ended with %d after %d deliveries:\n%s", code, m.sent, strings.Join(m.lines, "\n"))
+	}
+	// The script is not needed again.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if code = m.run(t, nil, "--data", data, "test", "--resume", "nobody"); code != exitUsage {
+		t.Errorf("an unknown run: ended with %d", code)
+	}
+	code = m.run(t, nil, "--data", data, "test", "--resume", m.resume)
+	text := strings.Join(m.lines, "\n")
+	if code != exitWrong || m.sent != 4 {
+		t.Errorf("ended with %d after %d deliveries:\n%s", code, m.sent, text)
 	}
 	for _, want := range []string{
 		"Not judged this way:\n    WIRE ", "next: make the sender send once, for B (the second), delivery 2 of it", "watching C; do not send yet",
+		"inconclusive: " + "hand against manual: 1 pass, 3 inconclusive",
+		"hookrange: hint: there are: " + m.resume,
 		"fail: " + "hand against manual: 2 pass, 1 inconclusive, 1 fail",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not printed: %q in\n%s", want, text)
 		}
+	}
+	if left, err := filepath.Glob(filepath.Join(data, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left in the data folder: %q, error %v", left, err)
 	}
 }
 

@@ -36,6 +36,8 @@ type Range struct {
 	// base is the shared port, for endpoints that can have no listener; cramped says why, or is nil.
 	base    string
 	cramped error
+	// address is the shared port's; empty when it is a server's.
+	address string
 	// authority is what a sender must trust to reach an endpoint over TLS, in PEM.
 	authority []byte
 	// prefix begins the names of the endpoints. In a server's store they are kept until Close, so that their captures
@@ -85,8 +87,9 @@ func Open(ctx context.Context, config Config) (*Range, error) {
 			return nil, fmt.Errorf("range: %w", err)
 		}
 	}
+	r.address = config.Listener.Addr().String()
 	if r.base = strings.TrimSuffix(config.Base, "/"); r.base == "" {
-		r.base = "http://" + config.Listener.Addr().String()
+		r.base = "http://" + r.address
 	}
 	if !r.kept {
 		if r.dir, err = os.MkdirTemp("", "hookrange-test-"); err != nil {
@@ -135,6 +138,9 @@ func (r *Range) open(ctx context.Context, after webhook.Seq) context.Context {
 
 // Base is how the URLs of endpoints without a listener begin.
 func (r *Range) Base() string { return r.base }
+
+// Address is the shared port's, or empty when that is a server's.
+func (r *Range) Address() string { return r.address }
 
 // Authority returns what signs the endpoints' certificates, in PEM, and the file that has it, where there is one; both
 // are empty where no endpoint can have a listener.

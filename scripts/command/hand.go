@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 	"github.com/hookrange/hookrange/scripts/manual"
@@ -38,48 +36,56 @@ func (c *Test) order() (Order, error) {
 	return order, nil
 }
 
-// byHand runs a script whose sender a person triggers, at one URL.
+// byHand runs a script whose sender a person triggers, at one URL. While cases are left the run is on disk, and an end of
+// the command, however sudden, is a pause.
 func (c *Test) byHand(ctx context.Context, t judging, config scripts.Config) (run result.Run, err error) {
-	if len(t.scripts) != 1 {
-		return run, fmt.Errorf("%w: a manual run has one profile or script, not %d", webhook.ErrInvalid, len(t.scripts))
+	one := t.before
+	if one == nil {
+		if one, err = c.newKept(t, config.About); err != nil {
+			return run, err
+		}
 	}
-	cases, err := t.scripts[0].Chosen(c.Set, c.Case)
+	house, err := t.Open(ctx, one.Place)
+	if err != nil {
+		return run, errors.Join(err, one.unused())
+	}
+	defer func() {
+		err = errors.Join(err, house.Close(ctx))
+		if one.over() {
+			err = errors.Join(err, one.remove())
+		}
+	}()
+	// The URL is to stay the same though any free port was asked for.
+	one.Place.Listen = house.Address()
+	cannot, err := manual.Unmeasured(t.scripts[0], c.Set, one.Run.Cases, house.Base())
 	if err != nil {
 		return run, err
 	}
-	house, err := t.Open(ctx, Place{c.Listen, c.PublicURL})
+	if t.before == nil {
+		one.Run.Notes = append(one.Run.Notes, manual.Notes(cannot)...)
+	}
+	main, err := house.Keep(ctx, manual.Spec(t.scripts[0], c.Set))
+	if err == nil {
+		err = one.save()
+	}
 	if err != nil {
 		return run, err
 	}
-	defer func() { err = errors.Join(err, house.Close(ctx)) }()
-	run, script := config.About, t.scripts[0]
-	cannot, err := manual.Unmeasured(script, c.Set, cases, house.Base())
-	if err != nil {
-		return run, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return run, err
-	}
-	run.ID, run.Started, run.Cases, run.Notes = id.String(), time.Now().UTC(), cases, append(run.Notes, manual.Notes(cannot)...)
-	kept, err := house.Keep(ctx, manual.Spec(script, c.Set))
-	if err != nil {
-		return run, err
-	}
-	t.screen.Manual(kept.URL(1), cannot)
+	t.screen.Manual(main.URL(1), cannot)
+	t.screen.pausable(one.Run.ID)
 	var desk *manual.Desk
 	desk = manual.NewDesk(house, func() { t.screen.Next(desk.Task(), false) })
 	config.Range, config.Sender, config.Missing = desk, desk, manual.Needs(house.Base())
-	err = manual.Run(ctx, config, slices.Clone(cases), func(one result.Case) {
-		for i := range run.Cases {
-			if run.Cases[i].ID == one.ID {
-				run.Cases[i] = one
-			}
-		}
-		t.screen.Progress(one)
+	var failed error
+	err = manual.Run(ctx, config, slices.Clone(one.Run.Cases), func(now result.Case) {
+		failed = errors.Join(failed, one.progress(now))
+		t.screen.Progress(now)
 	})
-	run.Ended, run.Verdict = time.Now().UTC(), scripts.Verdict(run.Cases)
-	return run, err
+	if !one.over() {
+		t.screen.pausable(one.Run.ID)
+	}
+	one.Run.Ended, one.Run.Verdict = time.Now().UTC(), scripts.Verdict(one.Run.Cases)
+	return one.Run, errors.Join(err, failed)
 }
 
 // Manual prints the one URL, and what cannot be judged with it.
@@ -125,4 +131,13 @@ func (s *Screen) Next(about manual.Task, paused bool) {
 		return
 	}
 	fmt.Fprintln(s.out, text)
+}
+
+// pausable says how to go on with a manual run.
+func (s *Screen) pausable(id string) {
+	if s.json {
+		s.encode(map[string]any{"resume": id})
+		return
+	}
+	fmt.Fprintf(s.out, "If you stop before the last case, go on with: hookrange test --resume %s\n\n", id)
 }

@@ -38,6 +38,8 @@ type Program struct {
 	Out     io.Writer
 	Args    []string
 	Version string
+	// Data is the folder of what outlives a command.
+	Data string
 	// Mask hides secrets that can be told from a text.
 	Mask func(string) string
 	// Open stands up what lends endpoints to a run.
@@ -51,7 +53,10 @@ type Program struct {
 // Place is where a manual run receives; that of any other run is empty.
 type Place struct {
 	// Listen is the address, PublicURL how URLs begin for the sender; empty for the address.
-	Listen, PublicURL string
+	Listen    string `json:"listen"`
+	PublicURL string `json:"public_url,omitempty"`
+	// Dir is the folder of a store that is kept.
+	Dir string `json:"-"`
 }
 
 // House lends endpoints to one run. *proving.Range is one but for the types of scripts.
@@ -60,6 +65,8 @@ type House interface {
 	manual.House
 	// Base is how the URLs of endpoints without a listener begin.
 	Base() string
+	// Address is that of the port behind Base.
+	Address() string
 	// Missing says for each need of a case that cannot be met here why.
 	Missing() map[string]string
 	// Authority returns what signs the endpoints' certificates, and the file that has it.
@@ -68,15 +75,18 @@ type House interface {
 	Close(ctx context.Context) error
 }
 
-// Order is a run that a server is to carry out.
+// Order is a run that is to be carried out: by a server, or later.
 type Order struct {
 	// Profile names one; else Script is the text of the file File.
-	Profile, Script, File string
-	Sender, Cases         string
-	Jobs                  int
-	Scale                 float64
-	Strict                bool
-	Set                   map[string]string
+	Profile string            `json:"profile,omitempty"`
+	Script  string            `json:"script,omitempty"`
+	File    string            `json:"file,omitempty"`
+	Sender  string            `json:"sender"`
+	Cases   string            `json:"cases,omitempty"`
+	Jobs    int               `json:"jobs,omitempty"`
+	Scale   float64           `json:"scale,omitempty"`
+	Strict  bool              `json:"strict,omitempty"`
+	Set     map[string]string `json:"set,omitempty"`
 }
 
 // Test is the command that judges a sender.
@@ -85,6 +95,7 @@ type Test struct {
 	Sender       string            `help:"Shell command that sends once to $HOOKRANGE_URL what is in the file $HOOKRANGE_PAYLOAD; or builtin:POLICY, or builtin:POLICY/VARIANT with one rule broken as by send --break; or agent-server:URL; or manual." placeholder:"CMD"`
 	PublicURL    string            `help:"Base of the one URL of a manual run as the sender sees it, such as a tunnel's address." placeholder:"URL"`
 	Listen       string            `help:"Address where a manual run receives; the tunnel leads here." default:"127.0.0.1:8080"`
+	Resume       string            `help:"Go on with the manual run of this id, which was ended before its last case." placeholder:"ID"`
 	Case         string            `help:"Only the cases whose id matches, such as 'RETRY-*'." placeholder:"GLOB"`
 	Jobs         int               `help:"Cases at the same time." default:"8"`
 	Strict       bool              `help:"Fail on warnings too."`
@@ -115,6 +126,9 @@ func (c *Test) Run(ctx context.Context, p *Program) error {
 	if c.List && len(c.Scripts) == 0 {
 		return c.profiles(p.Out)
 	}
+	if c.Resume != "" {
+		return c.resume(ctx, p)
+	}
 	if len(c.Scripts) == 0 {
 		return webhook.WithHint(fmt.Errorf("%w: no profile or script", webhook.ErrInvalid), "there are: "+strings.Join(scripts.Profiles(), ", "))
 	}
@@ -128,7 +142,7 @@ func (c *Test) Run(ctx context.Context, p *Program) error {
 	case c.List:
 		return c.list(p.Out, loaded)
 	default:
-		return c.judge(ctx, p, loaded)
+		return c.judge(ctx, judging{Program: p, scripts: loaded})
 	}
 }
 
@@ -205,7 +219,7 @@ func (c *Test) list(w io.Writer, loaded []*scripts.Script) error {
 }
 
 // judge runs the cases, writes the reports and says how it ended.
-func (c *Test) judge(ctx context.Context, p *Program, loaded []*scripts.Script) error {
+func (c *Test) judge(ctx context.Context, t judging) error {
 	list, err := c.known()
 	if err != nil {
 		return err
@@ -214,13 +228,13 @@ func (c *Test) judge(ctx context.Context, p *Program, loaded []*scripts.Script) 
 	if err != nil {
 		return err
 	}
-	screen := NewScreen(p.Out, c.JSON)
-	run, err := c.carryOut(ctx, judging{p, loaded, screen})
+	t.screen = NewScreen(t.Out, c.JSON)
+	run, err := c.carryOut(ctx, t)
 	if err != nil {
 		return err
 	}
 	stale := list.Apply(known.Scope{Strict: c.Strict, Partial: c.Case != ""}, &run)
-	if err = screen.end(run, stale); err != nil {
+	if err = t.screen.end(run, stale); err != nil {
 		return err
 	}
 	for _, write := range reports {
@@ -236,6 +250,8 @@ type judging struct {
 	*Program
 	scripts []*scripts.Script
 	screen  *Screen
+	// before is the manual run that goes on, or nil.
+	before *kept
 }
 
 // carryOut runs the cases: on the server that the user named, or here.
