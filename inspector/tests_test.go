@@ -58,7 +58,14 @@ func (p *playedTests) Start(_ context.Context, in api.TestInput) (api.Test, erro
 func (p *playedTests) List() api.Tests {
 	test := p.one()
 	test.Run, test.Captures = nil, nil
-	return api.Tests{Tests: []api.Test{test}, Profiles: []api.TestProfile{{Name: "p", Title: "t", Cases: 2}}, Senders: []string{"manual"}}
+	return api.Tests{Tests: []api.Test{test}, Revision: 3, Profiles: []api.TestProfile{{Name: "p", Title: "t", Cases: 2, Vars: map[string]string{"v": ""}}}, Senders: []string{"manual"}}
+}
+
+// Changed waits for a revision other than 3, which never comes.
+func (p *playedTests) Changed(ctx context.Context, _ string, since int64) {
+	if since == 3 {
+		<-ctx.Done()
+	}
 }
 
 func (p *playedTests) Get(id string) (api.Test, error) {
@@ -133,4 +140,25 @@ func TestNoTests(t *testing.T) {
 	if got := get[api.Tests](t, r, "/api/v1/tests"); len(got.Tests) != 0 {
 		t.Errorf("runs: %+v", got)
 	}
+}
+
+// TestSince: an answer is held back while nothing has changed, but not beyond the timeout.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, playTests)
+	r.endpoint(t, "default")
+	for _, path := range []string{"/api/v1/tests", "/api/v1/tests/one"} {
+		for query, held := range map[string]bool{"": false, "?since=2": false, "?since=3&timeout=200ms": true} {
+			began := time.Now()
+			if a := r.call(t, http.MethodGet, path+query, ""); a.StatusCode != http.StatusOK || !strings.Contains(string(a.text), `"revision":3`) {
+				t.Errorf("%s%s: %d %s", path, query, a.StatusCode, a.text)
+			}
+			if took := time.Since(began); held && took < 200*time.Millisecond || !held && took > 20*time.Second {
+				t.Errorf("%s%s: answered after %s", path, query, took)
+			}
+		}
+		refused(t, r.call(t, http.MethodGet, path+"?since=x", ""), http.StatusBadRequest, "invalid")
+		refused(t, r.call(t, http.MethodGet, path+"?since=3&timeout=1h", ""), http.StatusBadRequest, "invalid")
+	}
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/two?since=2", ""), http.StatusNotFound, "not_found")
 }

@@ -22,7 +22,7 @@ import (
 func (t *Runs) launch(one *run) {
 	ctx, cancel := context.WithCancelCause(t.life)
 	one.State = api.TestRunning
-	one.revision++
+	t.changed(one)
 	one.goes = &going{cancel: cancel, done: make(chan struct{})}
 	goes := one.goes
 	t.all.Go(func() {
@@ -98,6 +98,7 @@ func (l linked) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, 
 		l.runs.mu.Lock()
 		defer l.runs.mu.Unlock()
 		l.run.links[[2]string{spec.Case, spec.Name}] = named.Name()
+		l.runs.changed(l.run)
 	}
 	return lent, nil
 }
@@ -111,7 +112,7 @@ func (t *Runs) watched(one *run, task manual.Task) {
 			c.Started = time.Now().UTC()
 		}
 	}
-	one.revision++
+	t.changed(one)
 }
 
 // progress takes a case as it begins and ends, and keeps it.
@@ -128,7 +129,7 @@ func (t *Runs) progress(one *run, c result.Case) {
 		}
 		one.Run.Cases[i] = c
 	}
-	one.revision++
+	t.changed(one)
 	if c.State == "running" {
 		return
 	}
@@ -141,12 +142,12 @@ func (t *Runs) progress(one *run, c result.Case) {
 func (t *Runs) ended(one *run, failed, cause error) {
 	byHand := one.Input.Sender == trigger.Manual
 	one.goes = nil
+	defer t.changed(one)
 	switch {
 	case errors.Is(cause, errCancelled):
 		one.close(api.TestCancelled)
 	case errors.Is(cause, errPaused):
 		one.State = api.TestPaused
-		one.revision++
 	case cause != nil && byHand:
 		// The server stops. The run goes on when it starts again.
 	case cause != nil:
@@ -225,5 +226,6 @@ func (t *Runs) Drop(ctx context.Context, id string) (deleted bool, err error) {
 		return false, err
 	}
 	delete(t.runs, id)
+	t.changed(one)
 	return true, nil
 }

@@ -91,6 +91,9 @@ type Runs struct {
 
 	mu   sync.Mutex
 	runs map[string]*run
+	// revision grows with every change of a run; news is closed by the next one.
+	revision int64
+	news     chan struct{}
 }
 
 // run is one run; Runs.mu guards it.
@@ -114,7 +117,9 @@ type going struct {
 
 // Open reads the runs that are kept and removes what a crash left of them. Nothing goes on before Run.
 func Open(ctx context.Context, config Config) (*Runs, error) {
-	t := &Runs{cfg: config, files: files(config.Dir), runs: map[string]*run{}}
+	t := &Runs{cfg: config, files: files(config.Dir), runs: map[string]*run{}, news: make(chan struct{})}
+	// A revision of the server's life before must not be taken for one of this.
+	t.revision = time.Now().UnixMilli()
 	t.life, t.ends = context.WithCancel(context.WithoutCancel(ctx))
 	for _, name := range scripts.Profiles() {
 		s, err := scripts.Profile(name)
@@ -125,7 +130,7 @@ func Open(ctx context.Context, config Config) (*Runs, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.profiles = append(t.profiles, api.TestProfile{Name: name, Title: s.Title, Cases: len(cases)})
+		t.profiles = append(t.profiles, api.TestProfile{Name: name, Title: s.Title, Cases: len(cases), Vars: s.Vars()})
 	}
 	all, err := t.files.load(config.Log)
 	if err != nil {
@@ -141,7 +146,7 @@ func Open(ctx context.Context, config Config) (*Runs, error) {
 
 // take makes a run of what is kept of it.
 func (t *Runs) take(ctx context.Context, k kept) error {
-	one := &run{kept: k, links: map[[2]string]string{}}
+	one := &run{kept: k, links: map[[2]string]string{}, revision: t.revision}
 	but := ""
 	switch {
 	case !goesOn(k.State):
@@ -188,7 +193,40 @@ func (r *run) close(state string) {
 	}
 	r.Run.Verdict = scripts.Verdict(r.Run.Cases)
 	r.links = nil
-	r.revision++
+}
+
+// changed tells who waits that a run is another now. Runs.mu is held.
+func (t *Runs) changed(one *run) {
+	t.revision++
+	one.revision = t.revision
+	close(t.news)
+	t.news = make(chan struct{})
+}
+
+// Changed blocks until the revision of a run, or of the list where id is empty, is not since, or ctx ends. A run that is
+// not there does not block.
+func (t *Runs) Changed(ctx context.Context, id string, since int64) {
+	for {
+		t.mu.Lock()
+		now, news := t.revision, t.news
+		if id != "" {
+			now = 0
+			if one := t.runs[id]; one != nil {
+				now = one.revision
+			}
+		}
+		t.mu.Unlock()
+		if now != since || now == 0 {
+			return
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		case <-t.life.Done():
+			return
+		}
+	}
 }
 
 // Run lets manual runs go on and blocks until ctx has ended and all runs with it.
@@ -325,6 +363,7 @@ func (t *Runs) List() api.Tests {
 	out.Senders = append(out.Senders, trigger.Manual)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	out.Revision = t.revision
 	for _, one := range t.newestFirst() {
 		out.Tests = append(out.Tests, one.shown(false))
 	}

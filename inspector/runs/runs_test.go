@@ -232,6 +232,53 @@ func TestRunOfAServer(t *testing.T) {
 	}
 }
 
+// TestChanged: who follows a run, or all, is woken by every change and by nothing else.
+func TestChanged(t *testing.T) {
+	t.Parallel()
+	s := startTests(t, t.TempDir())
+	changed := func(id string, since int64) chan struct{} {
+		woken := make(chan struct{})
+		go func() {
+			defer close(woken)
+			s.Changed(t.Context(), id, since)
+		}()
+		return woken
+	}
+	wake := func(what string, woken chan struct{}) {
+		t.Helper()
+		select {
+		case <-woken:
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: not woken", what)
+		}
+	}
+	before := s.List().Revision
+	list := changed("", before)
+	wake("another revision", changed("", before-1))
+	wake("no such run", changed("nobody", 7))
+	test := s.begin(t, api.TestInput{Script: handScript, Sender: trigger.Manual})
+	wake("a run has begun", list)
+	test = s.until(t, test.ID, "asked for A", asked("A"))
+	one, all := changed(test.ID, test.Revision), changed("", s.List().Revision)
+	other := s.begin(t, api.TestInput{Script: handScript, Sender: trigger.Manual})
+	wake("another run has begun", all)
+	s.until(t, other.ID, "asked for A", asked("A"))
+	select {
+	case <-one:
+		if now, err := s.Get(test.ID); err != nil || now.Revision == test.Revision {
+			t.Errorf("woken by another run: %v", err)
+		}
+	default:
+	}
+	if _, err := s.Pause(test.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	wake("paused", one)
+	one = changed(other.ID, s.until(t, other.ID, "there", func(api.Test) bool { return true }).Revision)
+	s.stop()
+	wake("the server stops", one)
+}
+
 // TestManualRun: each delivery exercises the next case at the one URL; a restart, a pause, an old message, one without
 // the secret, and what cannot be judged.
 func TestManualRun(t *testing.T) {

@@ -878,11 +878,20 @@ export interface components {
             };
         };
         Tests: {
+            /**
+             * Format: int64
+             * @description Another after every change of a run.
+             */
+            revision: number;
             tests: components["schemas"]["Test"][];
             profiles: {
                 name: string;
                 title: string;
                 cases: number;
+                /** @description The variables that `set` of a new run can give other values, with those that they have. */
+                vars: {
+                    [key: string]: string;
+                };
             }[];
             senders: string[];
         };
@@ -1067,6 +1076,10 @@ export interface components {
         seq: number;
         /** @description Show secrets. */
         reveal: boolean;
+        /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+        since: number;
+        /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+        timeout: string;
         /** @description Only what comes before this seq; 0 is no bound. */
         before: number;
         limit: number;
@@ -1464,7 +1477,7 @@ export interface operations {
                  */
                 match?: string;
                 /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
-                timeout?: string;
+                timeout?: components["parameters"]["timeout"];
                 none?: boolean;
                 /** @description Classes that count, accepted by default; repeated, or with commas. */
                 class?: components["schemas"]["Class"][];
@@ -1529,6 +1542,10 @@ export interface operations {
     listTests: {
         parameters: {
             query?: {
+                /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+                since?: components["parameters"]["since"];
+                /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+                timeout?: components["parameters"]["timeout"];
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
             };
@@ -1580,6 +1597,10 @@ export interface operations {
     getTest: {
         parameters: {
             query?: {
+                /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+                since?: components["parameters"]["since"];
+                /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+                timeout?: components["parameters"]["timeout"];
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
             };
