@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // brokenRules are kept by no sender: one case fails, one passes, one warns.
@@ -71,9 +73,21 @@ func testConformanceRun(r *rig) {
 	p.sees("No run yet")
 	p.press("DisclosureTriangle", "More")
 	p.fill("Only cases like", "OK-1-20[01]")
+	p.fill("All times, multiplied by", "2.5")
+	p.fill("Variable feedback_key", "quality")
 	p.press("button", "Start the run")
 	p.sees("OK-1-201")
 	p.until("the run goes on", `() => document.querySelectorAll('ul[aria-label=Cases] .running').length === 2`)
+	var started struct {
+		Input map[string]any `json:"input"`
+	}
+	s.call(http.MethodGet, eval[string](p, `() => location.pathname`), nil, &started)
+	want := map[string]any{
+		"profile": "langsmith-rules", "sender": "builtin:langsmith-rules", "cases": "OK-1-20[01]", "scale": 2.5, "set": map[string]any{"feedback_key": "quality"},
+	}
+	if diff := cmp.Diff(want, started.Input); diff != "" {
+		t.Errorf("the run was given (-want +got):\n%s", diff)
+	}
 	p.press("button", "Cancel the run")
 	p.until("the run was cancelled", isOver)
 	p.sees("cancelled")
@@ -202,13 +216,68 @@ func testRunsAccessibility(r *rig) {
 				p.size(width, 900)
 				p.navigate(screen.path)
 				p.sees(screen.sees)
-				eval[bool](p, `() => { for (const d of document.querySelectorAll('details')) d.open = true; return true; }`)
+				eval[bool](p, openAll)
 				for _, v := range audit(p, string(source)) {
 					t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", screen.where, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
 				}
 				if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
 					t.Errorf("%s, %s, %d px wide: the page is %d px wide", screen.where, scheme, width, got)
 				}
+			}
+		}
+	}
+}
+
+// openAll opens all that is folded.
+const openAll = `() => { for (const d of document.querySelectorAll('details')) d.open = true; return true; }`
+
+// report opens the HTML report of a run as a file, as somebody who got it by mail does.
+func (r *rig) report(s *server, id string) *tab {
+	r.t.Helper()
+	file := filepath.Join(r.t.TempDir(), "report.html")
+	if err := os.WriteFile(file, s.bytesOf("/tests/"+id+"/report?format=html"), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	p := r.tab("file://")
+	p.navigate(file)
+	return p
+}
+
+// testReport looks at a report that is a file: it asks for nothing, shows the waterfall and the wire log of each case, and
+// no secret, and has no accessibility violations.
+func testReport(r *rig) {
+	t := r.t
+	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
+	if err != nil {
+		t.Skipf("axe-core is not installed, so nothing is checked: %v", err)
+	}
+	s := r.serve()
+	id := s.started(map[string]any{"script": brokenRules, "sender": "builtin:langsmith-rules", "scale": 0.4})
+	watch := r.open(s)
+	watch.navigate("/tests/" + id)
+	watch.until("the run is over", isOver)
+	p := r.report(s, id)
+	p.sees("A failed <b>delivery</b> is never tried again.")
+	p.until("the failed case is open, its proof is drawn, and the cell of the matrix leads to it", `() => {
+		const failed = document.querySelector('details.case[open]');
+		const link = [...document.querySelectorAll('.matrix td a')].find((a) => a.innerText === 'fail');
+		return failed?.querySelectorAll('svg rect').length === 3 && failed.querySelectorAll('details.attempt').length === 3
+			&& document.querySelector(link.getAttribute('href'))?.closest('details') === failed;
+	}`)
+	eval[bool](p, openAll)
+	p.until("secrets are masked", `() => {
+		const text = document.body.textContent;
+		return text.includes('secret=•••') && !/secret=[0-9a-f]/.test(text);
+	}`)
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 320} {
+			p.colours(scheme)
+			p.size(width, 900)
+			for _, v := range audit(p, string(source)) {
+				t.Errorf("%s, %d px wide: %s (%s): %s: %q", scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
+			}
+			if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
+				t.Errorf("%s, %d px wide: the report is %d px wide", scheme, width, got)
 			}
 		}
 	}

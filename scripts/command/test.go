@@ -101,6 +101,7 @@ type Test struct {
 	Strict       bool              `help:"Fail on warnings too."`
 	Known        string            `help:"YAML file of known failures: CASE or CASE:CHECK, each with its reason. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
 	Report       []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
+	Beside       []string          `help:"Show the runs of another JSON report beside this one in all reports: a matrix of cases by senders." placeholder:"FILE" type:"existingfile" sep:"none"`
 	Set          map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
 	Scale        float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
 	FetchPrivate []string          `help:"Private object stores that presigned URLs may lead to, as HOST:PORT." placeholder:"HOST:PORT"`
@@ -340,8 +341,29 @@ func (c *Test) known() (known.List, error) {
 	return known.Parse(c.Known, raw)
 }
 
+// beside reads the runs of other reports.
+func (c *Test) beside() ([]result.Run, error) {
+	var all []result.Run
+	for _, path := range c.Beside {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("--beside: %w", err)
+		}
+		runs, err := report.ReadJSON(raw)
+		if err != nil {
+			return nil, fmt.Errorf("--beside %s: %w", path, err)
+		}
+		all = append(all, runs...)
+	}
+	return all, nil
+}
+
 // reports returns what writes each report.
 func (c *Test) reports() ([]func(result.Run) error, error) {
+	others, err := c.beside()
+	if err != nil {
+		return nil, err
+	}
 	var out []func(result.Run) error
 	for _, text := range c.Report {
 		kind, path, ok := strings.Cut(text, "=")
@@ -351,7 +373,7 @@ func (c *Test) reports() ([]func(result.Run) error, error) {
 		}
 		out = append(out, func(run result.Run) error {
 			var text bytes.Buffer
-			if err := write(&text, []result.Run{run}, report.Options{Strict: c.Strict}); err != nil {
+			if err := write(&text, append(slices.Clip(others), run), report.Options{Strict: c.Strict}); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
 			}
 			if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {

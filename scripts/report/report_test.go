@@ -411,13 +411,14 @@ func TestHTML(t *testing.T) {
 			t.Errorf("a link to %q, which is nowhere", target)
 		}
 	}
-	if cells != 20 || bars != 9 {
+	if cells != 20 || bars != 9+5 {
 		t.Errorf("%d cells and %d bars", cells, bars)
 	}
 	for _, want := range []string{
 		"default-src &#39;none&#39;", "attempt 2, 503, after 1.000 s", "sender hung up at 5.003 s (FIN)", "connection, no request: refused",
 		"growing gaps, factor 2 ±30%", "no right to count refused connections", "prefers-color-scheme: dark",
-		"this machine was late by up to 12 ms",
+		"this machine was late by up to 12 ms", "1 error, 2 fail, 1 inconclusive, 1 warning, 1 known, 1 not ended, 1 skip, 1 info, 1 pass in 12.000 s",
+		"It proves nothing.", "here the sender hung up",
 	} {
 		if !strings.Contains(raw, want) && !strings.Contains(html.UnescapeString(raw), html.UnescapeString(want)) {
 			t.Errorf("no %q", want)
@@ -443,6 +444,62 @@ func TestWaterfall(t *testing.T) {
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// TestLegend explains each word that a case can have.
+func TestLegend(t *testing.T) {
+	t.Parallel()
+	root, err := html.Parse(strings.NewReader(write(t, "html", sample(), report.Options{})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := func(inside string) map[string]bool {
+		found := map[string]bool{}
+		for n := range root.Descendants() {
+			if n.Type != html.ElementNode || n.Data != "span" && n.Data != "a" || !strings.HasPrefix(attribute(n, "class"), "badge ") {
+				continue
+			}
+			for up := n; up != nil; up = up.Parent {
+				if up.Data == "section" && strings.HasPrefix(attribute(up, "class"), inside) {
+					found[n.FirstChild.Data] = true
+				}
+			}
+		}
+		return found
+	}
+	explained := words("legend")
+	for word := range words("matrix") {
+		if !explained[word] {
+			t.Errorf("%q is not explained", word)
+		}
+	}
+	if len(explained) != 9 {
+		t.Errorf("explained: %v", explained)
+	}
+}
+
+func attribute(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}
+
+// TestReadJSON: what JSON wrote is read as it was, and nothing else is.
+func TestReadJSON(t *testing.T) {
+	t.Parallel()
+	want := sample()[1:]
+	got, err := report.ReadJSON([]byte(write(t, "json", want, report.Options{})))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	for _, text := range []string{"", "[]", `{"cases":[]}`, `{"runs":[]}`, `{"runs":[{"profile":7}]}`} {
+		if _, err := report.ReadJSON([]byte(text)); !errors.Is(err, webhook.ErrInvalid) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }
