@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -195,6 +196,16 @@ func TestManualInTheTerminal(t *testing.T) {
 	}
 	// The script is not needed again.
 	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	// As a crash leaves it: the case that was under way is on disk as such.
+	kept := filepath.Join(data, "manual", m.resume, "run.json")
+	raw, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = bytes.Replace(raw, []byte(`"state":"waiting"`), []byte(`"state":"running"`), 1)
+	if err = os.WriteFile(kept, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code = m.run(t, nil, "--data", data, "test", "--resume", "nobody"); code != exitUsage {

@@ -62,7 +62,7 @@ func (p *playedTests) List() api.Tests {
 }
 
 // Changed waits for a revision other than 3, which never comes.
-func (p *playedTests) Changed(ctx context.Context, _ string, since int64) {
+func (*playedTests) Changed(ctx context.Context, _ string, since int64) {
 	if since == 3 {
 		<-ctx.Done()
 	}
