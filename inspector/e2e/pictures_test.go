@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"testing"
 )
@@ -48,6 +49,15 @@ func TestRunPictures(t *testing.T) {
 	}
 	q := r.report(s, whole)
 	each(q, to, "report")
-	eval[bool](q, openAll)
-	each(q, to, "report-open")
+	for name, place := range map[string]string{"legend": ".legend", "case": "details.case[open]"} {
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{1280, 320} {
+				q.colours(scheme)
+				q.size(width, 900)
+				eval[bool](q, `(place) => { for (const d of document.querySelectorAll('.attempt')) d.open = true;
+					document.querySelector(place).scrollIntoView(); return true; }`, place)
+				save(t, to, fmt.Sprintf("report-%s-%d-%s", name, width, scheme), shot(q))
+			}
+		}
+	}
 }
