@@ -15,6 +15,9 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
+// maxBeside bounds the runs that one report has beside another.
+const maxBeside = 20
+
 // Tests runs conformance scripts on the server. Every method that takes an id returns ErrNotFound for an unknown one.
 type Tests interface {
 	// Start begins a run. It returns ErrInvalid for a script or a sender that it does not take, and ErrOverloaded when
@@ -30,8 +33,8 @@ type Tests interface {
 	Pause(id string, paused bool) (api.Test, error)
 	// Drop cancels a run that goes on and waits until it has left nothing behind; it deletes one that does not.
 	Drop(ctx context.Context, id string) (deleted bool, err error)
-	// Report writes a run in a format; ErrInvalid names those there are.
-	Report(w io.Writer, id, format string) error
+	// Report writes runs in a format; ErrInvalid names those there are.
+	Report(w io.Writer, ids []string, format string) error
 }
 
 // noTests is a server that runs none.
@@ -47,7 +50,7 @@ func (n noTests) Get(string) (api.Test, error) { return api.Test{}, n.none() }
 
 func (n noTests) Pause(string, bool) (api.Test, error)       { return api.Test{}, n.none() }
 func (n noTests) Drop(context.Context, string) (bool, error) { return false, n.none() }
-func (n noTests) Report(io.Writer, string, string) error     { return n.none() }
+func (n noTests) Report(io.Writer, []string, string) error   { return n.none() }
 
 // Changed waits like the rest: where there are no runs nothing changes.
 func (noTests) Changed(ctx context.Context, _ string, _ int64) { <-ctx.Done() }
@@ -173,7 +176,7 @@ func (s *Server) deleteTest(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getTestReport(w http.ResponseWriter, r *http.Request) error {
-	q, err := params(r, "format")
+	q, err := params(r, "format", "with")
 	if err != nil {
 		return err
 	}
@@ -181,9 +184,12 @@ func (s *Server) getTestReport(w http.ResponseWriter, r *http.Request) error {
 	if format == "" {
 		format = "html"
 	}
-	id := mux.Vars(r)["id"]
+	id, with := mux.Vars(r)["id"], q.values["with"]
+	if len(with) > maxBeside {
+		return invalid("%d runs with this one: at most %d", len(with), maxBeside)
+	}
 	var text bytes.Buffer
-	if err = s.cfg.Tests.Report(&text, id, format); err != nil {
+	if err = s.cfg.Tests.Report(&text, append([]string{id}, with...), format); err != nil {
 		return err
 	}
 	media, ending := reportType(format)

@@ -84,9 +84,11 @@ func (p *playedTests) Drop(_ context.Context, id string) (bool, error) {
 	return over, err
 }
 
-func (p *playedTests) Report(w io.Writer, id, format string) error {
-	if _, err := p.Get(id); err != nil {
-		return err
+func (p *playedTests) Report(w io.Writer, ids []string, format string) error {
+	for _, id := range ids {
+		if _, err := p.Get(id); err != nil {
+			return err
+		}
 	}
 	if format == "pdf" {
 		return fmt.Errorf("%w: format %q", webhook.ErrInvalid, format)
@@ -117,6 +119,8 @@ func TestReportIsNoPage(t *testing.T) {
 	}
 	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?format=pdf", ""), http.StatusBadRequest, "invalid")
 	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/two/report", ""), http.StatusNotFound, "not_found")
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?with=one&with=two", ""), http.StatusNotFound, "not_found")
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?with=one"+strings.Repeat("&with=one", 20), ""), http.StatusBadRequest, "invalid")
 }
 
 // TestManualURL: the hook URL of a manual run hides its secret until it is asked for.

@@ -121,6 +121,10 @@ func testConformanceRun(r *rig) {
 	eval[bool](p, `(id) => { const pick = [...document.querySelectorAll('select')].find((e) => e.textContent.includes('Compare with'));
 		pick.value = id; return pick.dispatchEvent(new Event('change', { bubbles: true })); }`, first)
 	p.sees("What changed between two runs")
+	both := s.bytesOf("/tests/" + first + "/report?format=json&with=" + other)
+	if n := strings.Count(string(both), `"profile": "own"`); n != 2 {
+		t.Errorf("a report of two runs has %d", n)
+	}
 	// A busy machine leaves cases unmeasured that others are not: what differs is asked of the server.
 	before, after := s.verdicts(first), s.verdicts(other)
 	var changed []string

@@ -389,22 +389,27 @@ func (t *Runs) find(id string) (*run, error) {
 	return one, nil
 }
 
-// Report writes a run in a format.
-func (t *Runs) Report(w io.Writer, id, format string) error {
+// Report writes runs in a format. Warnings are failures where they are for any of them.
+func (t *Runs) Report(w io.Writer, ids []string, format string) error {
 	write, err := report.Named(format)
 	if err != nil {
 		return fmt.Errorf("%w: %w", webhook.ErrInvalid, err)
 	}
+	var all []result.Run
+	var o report.Options
 	t.mu.Lock()
-	one, err := t.find(id)
-	if err != nil {
-		t.mu.Unlock()
-		return err
+	for _, id := range ids {
+		one, err := t.find(id)
+		if err != nil {
+			t.mu.Unlock()
+			return err
+		}
+		copied := one.Run
+		copied.Cases = slices.Clone(copied.Cases)
+		all, o.Strict = append(all, copied), o.Strict || one.Input.Strict
 	}
-	copied, strict := one.Run, one.Input.Strict
-	copied.Cases = slices.Clone(copied.Cases)
 	t.mu.Unlock()
-	return write(w, []result.Run{copied}, report.Options{Strict: strict})
+	return write(w, all, o)
 }
 
 // shown is the run as the interface has it. What it shares with the run is not changed afterwards.

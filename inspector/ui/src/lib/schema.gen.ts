@@ -1665,6 +1665,8 @@ export interface operations {
     getTestReport: {
         parameters: {
             query?: {
+                /** @description Ids of further runs to show beside it. The HTML report then is a matrix of cases by senders. */
+                with?: string[];
                 format?: "html" | "json" | "junit" | "tap" | "markdown" | "text";
             };
             header?: never;
