@@ -1,7 +1,8 @@
 // Command hookrange is a proving ground for webhooks: point a sender at it, watch what arrives, and let it
 // judge the sender.
 //
-// This file is the command line; serve.go wires the receiver, the store and the inspector together.
+// This file is the command line; serve.go wires the receiver, the store and the inspector together, judge.go what a
+// conformance run needs.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 
 	"github.com/hookrange/hookrange/inspector/console"
 	"github.com/hookrange/hookrange/receiver/webhook"
+	"github.com/hookrange/hookrange/scripts/command"
 )
 
 // version is set by the linker.
@@ -67,14 +69,14 @@ type grammar struct {
 	Token  string          `help:"Inspector's token. serve makes one if none is given and keeps it in the data folder." placeholder:"T"`
 	Log    string          `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" name:"log-level"`
 
-	Serve       serveCommand       `cmd:"" help:"Run the receiver and the inspector."`
-	Endpoint    endpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
-	Tail        tailCommand        `cmd:"" help:"Print captures as they arrive."`
-	Wait        waitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
-	Send        sendCommand        `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
-	Test        testCommand        `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
-	Version     versionCommand     `cmd:"" help:"Print the version."`
-	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
+	Serve       serveCommand               `cmd:"" help:"Run the receiver and the inspector."`
+	Endpoint    console.EndpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
+	Tail        console.TailCommand        `cmd:"" help:"Print captures as they arrive."`
+	Wait        console.WaitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
+	Send        command.Send               `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
+	Test        command.Test               `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
+	Version     versionCommand             `cmd:"" help:"Print the version."`
+	Healthcheck console.HealthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
 }
 
 // run parses and executes one command line and returns the exit status.
@@ -88,28 +90,31 @@ func run(ctx context.Context, p process) int {
 		kong.Writers(p.out, p.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.DefaultEnvars("HOOKRANGE"),
-		kong.Vars{"data": dataFolder(), "reports": reportKinds()},
+		kong.Vars{"data": dataFolder(), "reports": command.ReportKinds()},
 		kong.Configuration(settings.load, "hookrange.yaml"),
 		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.BindTo(p.out, (*io.Writer)(nil)),
+		kong.BindToProvider(cli.client),
+		kong.BindToProvider(func() (*command.Program, error) { return cli.program(p) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
 		return p.fail(err, exitUsage)
 	}
-	command, err := parser.Parse(p.args)
+	parsed, err := parser.Parse(p.args)
 	if exited >= 0 { // --help
 		return exited
 	}
 	if err != nil {
 		return p.fail(err, exitUsage)
 	}
-	err = command.Run(&cli, &p, settings)
+	err = parsed.Run(&cli, &p, settings)
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, console.ErrNotMet):
+	case errors.Is(err, console.ErrNotMet), errors.Is(err, command.ErrFailed):
 		return exitWrong
-	case errors.Is(err, errIncomplete):
+	case errors.Is(err, command.ErrIncomplete):
 		return exitIncomplete
 	case errors.Is(err, webhook.ErrInvalid):
 		return p.fail(err, exitUsage)
@@ -120,7 +125,7 @@ func run(ctx context.Context, p process) int {
 
 // fail prints an error, and its hint where there is one, and passes the status on.
 func (p process) fail(err error, status int) int {
-	fmt.Fprintf(p.err, "hookrange: error: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(p.err, "hookrange: error: %s\n", command.OneLine(err.Error()))
 	var hinted interface{ Hint() string }
 	var parse *kong.ParseError
 	switch {
@@ -130,17 +135,6 @@ func (p process) fail(err error, status int) int {
 		fmt.Fprintf(p.err, "hookrange: hint: run 'hookrange --help', or 'hookrange COMMAND --help'\n")
 	}
 	return status
-}
-
-// oneLine keeps an error to one line of a terminal.
-func oneLine(s string) string {
-	clean := []rune(s)
-	for i, r := range clean {
-		if r < ' ' || r == 0x7f {
-			clean[i] = ' '
-		}
-	}
-	return string(clean)
 }
 
 // dataFolder is where the store is kept when nothing else is said: a folder of the user's, so that endpoints

@@ -12,36 +12,23 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/hookrange/hookrange/inspector/console"
 	"github.com/hookrange/hookrange/inspector/ui"
+	"github.com/hookrange/hookrange/receiver/durable"
 	"github.com/hookrange/hookrange/receiver/gate"
 )
 
-// readyFile is what --ready-file and the data folder's ready.json hold.
-type readyFile struct {
-	Receiver  string          `json:"receiver"`
-	Inspector string          `json:"inspector"`
-	Token     string          `json:"token"`
-	Endpoints []readyEndpoint `json:"endpoints"`
-}
-
-type readyEndpoint struct {
-	Name string `json:"name"`
-	URL  string `json:"url"`
-}
-
-const readyName = "ready.json"
-
 // announce prints where everything is and writes the ready files.
-func (c *serveCommand) announce(out io.Writer, dir string, ready readyFile) error {
+func (c *serveCommand) announce(out io.Writer, dir string, ready console.Ready) error {
 	raw, err := json.MarshalIndent(ready, "", "  ")
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{filepath.Join(dir, readyName), c.ReadyFile} {
+	for _, path := range []string{filepath.Join(dir, console.ReadyName), c.ReadyFile} {
 		if path == "" {
 			continue
 		}
-		if err = replace(path, append(raw, '\n')); err != nil {
+		if err = durable.Replace(path, append(raw, '\n')); err != nil {
 			return fmt.Errorf("ready file: %w", err)
 		}
 	}
@@ -55,22 +42,6 @@ func (c *serveCommand) announce(out io.Writer, dir string, ready readyFile) erro
 	}
 	_, err = io.WriteString(out, text.String())
 	return err
-}
-
-// replace writes a file whole or not at all, readable by its owner only.
-func replace(path string, content []byte) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), ".hookrange-*")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(temp.Name()) }()
-	if _, err = temp.Write(content); err != nil {
-		return errors.Join(err, temp.Close())
-	}
-	if err = temp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }
 
 func forget(path string) error {
@@ -96,7 +67,7 @@ func keepToken(dir, given string) (string, error) {
 	made := make([]byte, 24)
 	_, _ = rand.Read(made)
 	token := hex.EncodeToString(made)
-	if err = replace(path, []byte(token+"\n")); err != nil {
+	if err = durable.Replace(path, []byte(token+"\n")); err != nil {
 		return "", fmt.Errorf("token: %w", err)
 	}
 	return token, nil
@@ -121,10 +92,10 @@ func keepAuthority(dir string) (*gate.Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = replace(filepath.Join(dir, "authority.pem"), made.PEM()); err != nil {
+	if err = durable.Replace(filepath.Join(dir, "authority.pem"), made.PEM()); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
-	if err = replace(path, kept); err != nil {
+	if err = durable.Replace(path, kept); err != nil {
 		return nil, fmt.Errorf("certificate authority: %w", err)
 	}
 	return made, nil

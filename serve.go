@@ -16,6 +16,8 @@ import (
 
 	"github.com/hookrange/hookrange/inspector"
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/inspector/runs"
 	"github.com/hookrange/hookrange/inspector/ui"
 	"github.com/hookrange/hookrange/receiver"
 	"github.com/hookrange/hookrange/receiver/gate"
@@ -84,14 +86,14 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.base = strings.TrimSuffix(c.PublicURL, "/"); h.base == "" {
 		h.base = reachable(hooks.Addr())
 	}
-	if h.tests, err = openTests(ctx, &h, filepath.Join(cli.Data, "tests")); err != nil {
+	if h.tests, err = h.openRuns(ctx, filepath.Join(cli.Data, "tests")); err != nil {
 		return err
 	}
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, forget(filepath.Join(cli.Data, readyName))) }()
+	defer func() { err = errors.Join(err, forget(filepath.Join(cli.Data, console.ReadyName))) }()
 	if err = c.announce(p.out, cli.Data, h.ready(hooks.Addr(), people.Addr())); err != nil {
 		return err
 	}
@@ -111,7 +113,7 @@ type house struct {
 	log     *slog.Logger
 	// token opens the inspector; base begins each hook URL.
 	token, base string
-	tests       *testRuns
+	tests       *runs.Runs
 }
 
 // names is the TLS port that endpoints share, or nil; end closes it.
@@ -178,10 +180,10 @@ func (h *house) resolver() *resolve.Resolver {
 	})
 }
 
-func (h *house) ready(hooks, people net.Addr) readyFile {
-	ready := readyFile{Receiver: reachable(hooks), Inspector: reachable(people), Token: h.token}
+func (h *house) ready(hooks, people net.Addr) console.Ready {
+	ready := console.Ready{Receiver: reachable(hooks), Inspector: reachable(people), Token: h.token}
 	for _, ep := range h.store.Endpoints() {
-		ready.Endpoints = append(ready.Endpoints, readyEndpoint{ep.Name, h.hookURL(h.base, ep, false)})
+		ready.Endpoints = append(ready.Endpoints, console.ReadyEndpoint{ep.Name, h.hookURL(h.base, ep, false)})
 		if len(ep.Fetch.Private) > 0 {
 			h.log.Warn("private object stores may be asked", slog.String("endpoint", ep.Name), slog.Any("private", ep.Fetch.Private))
 		}
@@ -274,7 +276,7 @@ func checkPolicies(ep *webhook.Endpoint) error {
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, hint(fmt.Errorf("--%s: %w", flag, err), "choose another address, or port 0 for a free one")
+		return nil, webhook.WithHint(fmt.Errorf("--%s: %w", flag, err), "choose another address, or port 0 for a free one")
 	}
 	return ln, nil
 }
@@ -299,20 +301,6 @@ func newLog(w io.Writer, level string) (*slog.Logger, error) {
 	}
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	advice string
-}
-
-// Hint returns the advice.
-func (h hinted) Hint() string { return h.advice }
-
-// Unwrap returns the error itself.
-func (h hinted) Unwrap() error { return h.error }
-
-func hint(err error, advice string) error { return hinted{err, advice} }
 
 // largestDecoded bounds a body whose Content-Encoding was undone.
 const largestDecoded = 64 << 20

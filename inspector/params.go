@@ -36,7 +36,7 @@ func concerning(err error, format string, args ...any) error {
 type query struct{ values url.Values }
 
 // params returns the query parameters of a request. A parameter that the route does not know, or one that is
-// repeated where only class may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all.
+// repeated where only class and with may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all.
 func params(r *http.Request, known ...string) (query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -49,7 +49,7 @@ func params(r *http.Request, known ...string) (query, error) {
 			}
 			return query{}, invalid("unknown parameter %q: this route takes %s", name, strings.Join(known, ", "))
 		}
-		if len(list) > 1 && name != "class" {
+		if len(list) > 1 && name != "class" && name != "with" {
 			return query{}, invalid("parameter %s is given %d times", name, len(list))
 		}
 	}

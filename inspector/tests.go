@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
+// maxBeside bounds the runs that one report has beside another.
+const maxBeside = 20
+
 // Tests runs conformance scripts on the server. Every method that takes an id returns ErrNotFound for an unknown one.
 type Tests interface {
 	// Start begins a run. It returns ErrInvalid for a script or a sender that it does not take, and ErrOverloaded when
@@ -21,14 +25,16 @@ type Tests interface {
 	Start(ctx context.Context, in api.TestInput) (api.Test, error)
 	// List returns all runs without their cases, newest first, and what a new one can name.
 	List() api.Tests
+	// Changed blocks until the revision of a run, or of the list where id is empty, is not since, or ctx ends.
+	Changed(ctx context.Context, id string, since int64)
 	// Get returns a run with its cases. The URL of its Manual is left empty.
 	Get(id string) (api.Test, error)
 	// Pause stops a manual run after what it has, or lets it go on. Other runs are an ErrInvalid.
 	Pause(id string, paused bool) (api.Test, error)
 	// Drop cancels a run that goes on and waits until it has left nothing behind; it deletes one that does not.
 	Drop(ctx context.Context, id string) (deleted bool, err error)
-	// Report writes a run in a format; ErrInvalid names those there are.
-	Report(w io.Writer, id, format string) error
+	// Report writes runs in a format; ErrInvalid names those there are.
+	Report(w io.Writer, ids []string, format string) error
 }
 
 // noTests is a server that runs none.
@@ -44,14 +50,17 @@ func (n noTests) Get(string) (api.Test, error) { return api.Test{}, n.none() }
 
 func (n noTests) Pause(string, bool) (api.Test, error)       { return api.Test{}, n.none() }
 func (n noTests) Drop(context.Context, string) (bool, error) { return false, n.none() }
-func (n noTests) Report(io.Writer, string, string) error     { return n.none() }
+func (n noTests) Report(io.Writer, []string, string) error   { return n.none() }
+
+// Changed waits like the rest: where there are no runs nothing changes.
+func (noTests) Changed(ctx context.Context, _ string, _ int64) { <-ctx.Done() }
 
 func (noTests) List() api.Tests {
 	return api.Tests{Tests: []api.Test{}, Profiles: []api.TestProfile{}, Senders: []string{}}
 }
 
 func (s *Server) listTests(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.revealed(r)
+	v, err := s.newsOf(w, r, "")
 	if err != nil {
 		return err
 	}
@@ -82,12 +91,41 @@ func (s *Server) startTest(w http.ResponseWriter, r *http.Request) error {
 	return s.writeTest(w, http.StatusCreated, s.lens(true), test)
 }
 
+// newsOf waits, if since says from when on, until a run or the list is another, or the timeout has passed.
+func (s *Server) newsOf(w http.ResponseWriter, r *http.Request, id string) (*lens, error) {
+	q, err := params(r, "since", "timeout", "reveal")
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.viewOf(q)
+	if err != nil {
+		return nil, err
+	}
+	since, err := q.number("since", -1, 0, math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	timeout, err := q.timeout()
+	if err != nil {
+		return nil, err
+	}
+	if since >= 0 {
+		hold(w, timeout+answerTime)
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // the server's end, beside the request's
+		s.cfg.Tests.Changed(ctx, id, since)
+	}
+	return v, nil
+}
+
 func (s *Server) getTest(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.revealed(r)
+	id := mux.Vars(r)["id"]
+	v, err := s.newsOf(w, r, id)
 	if err != nil {
 		return err
 	}
-	test, err := s.cfg.Tests.Get(mux.Vars(r)["id"])
+	test, err := s.cfg.Tests.Get(id)
 	if err != nil {
 		return err
 	}
@@ -138,7 +176,7 @@ func (s *Server) deleteTest(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getTestReport(w http.ResponseWriter, r *http.Request) error {
-	q, err := params(r, "format")
+	q, err := params(r, "format", "with")
 	if err != nil {
 		return err
 	}
@@ -146,9 +184,12 @@ func (s *Server) getTestReport(w http.ResponseWriter, r *http.Request) error {
 	if format == "" {
 		format = "html"
 	}
-	id := mux.Vars(r)["id"]
+	id, with := mux.Vars(r)["id"], q.values["with"]
+	if len(with) > maxBeside {
+		return invalid("%d runs with this one: at most %d", len(with), maxBeside)
+	}
 	var text bytes.Buffer
-	if err = s.cfg.Tests.Report(&text, id, format); err != nil {
+	if err = s.cfg.Tests.Report(&text, append([]string{id}, with...), format); err != nil {
 		return err
 	}
 	media, ending := reportType(format)

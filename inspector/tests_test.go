@@ -58,7 +58,14 @@ func (p *playedTests) Start(_ context.Context, in api.TestInput) (api.Test, erro
 func (p *playedTests) List() api.Tests {
 	test := p.one()
 	test.Run, test.Captures = nil, nil
-	return api.Tests{Tests: []api.Test{test}, Profiles: []api.TestProfile{{Name: "p", Title: "t", Cases: 2}}, Senders: []string{"manual"}}
+	return api.Tests{Tests: []api.Test{test}, Revision: 3, Profiles: []api.TestProfile{{Name: "p", Title: "t", Cases: 2, Vars: map[string]string{"v": ""}}}, Senders: []string{"manual"}}
+}
+
+// Changed waits for a revision other than 3, which never comes.
+func (*playedTests) Changed(ctx context.Context, _ string, since int64) {
+	if since == 3 {
+		<-ctx.Done()
+	}
 }
 
 func (p *playedTests) Get(id string) (api.Test, error) {
@@ -77,9 +84,11 @@ func (p *playedTests) Drop(_ context.Context, id string) (bool, error) {
 	return over, err
 }
 
-func (p *playedTests) Report(w io.Writer, id, format string) error {
-	if _, err := p.Get(id); err != nil {
-		return err
+func (p *playedTests) Report(w io.Writer, ids []string, format string) error {
+	for _, id := range ids {
+		if _, err := p.Get(id); err != nil {
+			return err
+		}
 	}
 	if format == "pdf" {
 		return fmt.Errorf("%w: format %q", webhook.ErrInvalid, format)
@@ -110,6 +119,8 @@ func TestReportIsNoPage(t *testing.T) {
 	}
 	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?format=pdf", ""), http.StatusBadRequest, "invalid")
 	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/two/report", ""), http.StatusNotFound, "not_found")
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?with=one&with=two", ""), http.StatusNotFound, "not_found")
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/one/report?with=one"+strings.Repeat("&with=one", 20), ""), http.StatusBadRequest, "invalid")
 }
 
 // TestManualURL: the hook URL of a manual run hides its secret until it is asked for.
@@ -133,4 +144,25 @@ func TestNoTests(t *testing.T) {
 	if got := get[api.Tests](t, r, "/api/v1/tests"); len(got.Tests) != 0 {
 		t.Errorf("runs: %+v", got)
 	}
+}
+
+// TestSince: an answer is held back while nothing has changed, but not beyond the timeout.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, playTests)
+	r.endpoint(t, "default")
+	for _, path := range []string{"/api/v1/tests", "/api/v1/tests/one"} {
+		for query, held := range map[string]bool{"": false, "?since=2": false, "?since=3&timeout=200ms": true} {
+			began := time.Now()
+			if a := r.call(t, http.MethodGet, path+query, ""); a.StatusCode != http.StatusOK || !strings.Contains(string(a.text), `"revision":3`) {
+				t.Errorf("%s%s: %d %s", path, query, a.StatusCode, a.text)
+			}
+			if took := time.Since(began); held && took < 200*time.Millisecond || !held && took > 20*time.Second {
+				t.Errorf("%s%s: answered after %s", path, query, took)
+			}
+		}
+		refused(t, r.call(t, http.MethodGet, path+"?since=x", ""), http.StatusBadRequest, "invalid")
+		refused(t, r.call(t, http.MethodGet, path+"?since=3&timeout=1h", ""), http.StatusBadRequest, "invalid")
+	}
+	refused(t, r.call(t, http.MethodGet, "/api/v1/tests/two?since=2", ""), http.StatusNotFound, "not_found")
 }

@@ -94,6 +94,8 @@ type TestCaptures struct {
 // Tests is a list of runs, newest first.
 type Tests struct {
 	Tests []Test `json:"tests"`
+	// Revision is another after every change of a run.
+	Revision int64 `json:"revision"`
 	// Profiles and Senders are what a new run can name.
 	Profiles []TestProfile `json:"profiles"`
 	Senders  []string      `json:"senders"`
@@ -104,6 +106,8 @@ type TestProfile struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	Cases int    `json:"cases"`
+	// Vars are the variables that TestInput.Set can give other values, with those that they have.
+	Vars map[string]string `json:"vars"`
 }
 
 // TestChange pauses a manual run or lets it go on.

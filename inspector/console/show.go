@@ -57,7 +57,7 @@ func row(c *api.Capture, zone *time.Location) string {
 	}
 	return fmt.Sprintf("%s %s %-36s %-10s %s %s  %s  %s",
 		c.ReceivedAt.In(zone).Format("15:04:05.000"), dot(c.Class), shorten(title, 36), attempt(c),
-		plain(c.Method), plain(c.Target), result(c), size(c.BodySize))
+		plain(c.Method), plain(c.Target), answered(c), size(c.BodySize))
 }
 
 // connectionRow is a connection that brought no request as one line.
@@ -97,8 +97,8 @@ func attempt(c *api.Capture) string {
 	return text
 }
 
-// result says what was answered, or what happened instead.
-func result(c *api.Capture) string {
+// answered says what was answered, or what happened instead.
+func answered(c *api.Capture) string {
 	why := ""
 	if c.Reason != "" {
 		why = " (" + plain(c.Reason) + ")"

@@ -3,13 +3,18 @@ package console
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/hookrange/hookrange/inspector/api"
 )
 
 const (
-	testPolls  = 500 * time.Millisecond
+	// testPause keeps a run that changes all the time from being asked for all the time.
+	testPause = 100 * time.Millisecond
+	// testWait is how long the server may hold an answer back while nothing changes.
+	testWait   = "30s"
 	cancelTime = 15 * time.Second
 )
 
@@ -23,7 +28,7 @@ func StartTest(ctx context.Context, client *Client, in api.TestInput) (api.Test,
 // FollowTest calls follow with the run as it goes on, and returns it when it is over. When ctx ends first the run is
 // cancelled, unless it is one that a person triggers: such a run goes on.
 func FollowTest(ctx context.Context, client *Client, test api.Test, follow func(api.Test)) (api.Test, error) {
-	tick := time.NewTicker(testPolls)
+	tick := time.NewTicker(testPause)
 	defer tick.Stop()
 	at := "/api/v1/tests/" + test.ID
 	for {
@@ -38,7 +43,8 @@ func FollowTest(ctx context.Context, client *Client, test api.Test, follow func(
 		}
 		before := test
 		test = api.Test{}
-		if err := client.do(ctx, call{method: http.MethodGet, path: at}, &test); err != nil {
+		query := url.Values{"since": {strconv.FormatInt(before.Revision, 10)}, "timeout": {testWait}}
+		if err := client.do(ctx, call{method: http.MethodGet, path: at, query: query}, &test); err != nil {
 			if ctx.Err() != nil {
 				return before, stopTest(ctx, client, before, at)
 			}

@@ -26,8 +26,8 @@ type playedRun struct {
 func (p *playedRun) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.calls = append(p.calls, r.Method+" "+r.URL.Path)
-	test := api.Test{ID: "one", State: api.TestRunning}
+	p.calls = append(p.calls, r.Method+" "+r.URL.RequestURI())
+	test := api.Test{ID: "one", State: api.TestRunning, Revision: int64(len(p.calls))}
 	if p.manual {
 		test.Manual = &api.TestManual{}
 	}
@@ -46,7 +46,7 @@ func TestFollowTest(t *testing.T) {
 		interrupted bool
 		want        []string
 	}{
-		{"to the end", false, false, []string{"POST /api/v1/tests", "GET /api/v1/tests/one", "GET /api/v1/tests/one"}},
+		{"to the end", false, false, []string{"POST /api/v1/tests", "GET /api/v1/tests/one?since=1&timeout=30s", "GET /api/v1/tests/one?since=2&timeout=30s"}},
 		{"interrupted", false, true, []string{"POST /api/v1/tests", "DELETE /api/v1/tests/one"}},
 		{"manual, interrupted", true, true, []string{"POST /api/v1/tests"}},
 	} {

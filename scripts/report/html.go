@@ -22,6 +22,31 @@ type page struct {
 	Title    string
 	Matrices []matrix
 	Runs     []htmlRun
+	Verdicts []meaning
+}
+
+// meaning is a line of the legend.
+type meaning struct {
+	Word, Kind, Means string
+}
+
+// meanings explains the words of the report, the best first.
+func meanings() []meaning {
+	all := []meaning{
+		{Word: "pass", Means: "The sender does what is required."},
+		{Word: "info", Means: "The policy does not say. What the sender does is reported and not judged."},
+		{Word: "warning", Means: "Something that should be is not, or is odd."},
+		{Word: "skip", Means: "Does not apply, for the reason given. It counts as no pass."},
+		{Word: "known", Means: "Fails, and is on the list of known failures."},
+		{Word: "inconclusive", Means: "Could not be measured, for the reason given. It proves nothing."},
+		{Word: "not ended", Means: "The run ended before the case did."},
+		{Word: "fail", Means: "The sender does not do what is required. The captures are the proof."},
+		{Word: "error", Means: "The script or Hookrange itself went wrong, not the sender."},
+	}
+	for i := range all {
+		all[i].Kind = kind(all[i].Word)
+	}
+	return all
 }
 
 // matrix has the cases of one profile by its runs.
@@ -93,7 +118,7 @@ func HTML(w io.Writer, runs []result.Run, o Options) error {
 	if err != nil {
 		return fmt.Errorf("HTML report: %w", err)
 	}
-	p := page{Style: template.CSS(style), Title: "Webhook conformance"} //nolint:gosec // our own file
+	p := page{Style: template.CSS(style), Title: "Webhook conformance", Verdicts: meanings()} //nolint:gosec // our own file
 	for i, run := range runs {
 		p.Runs = append(p.Runs, newHTMLRun(i, run, o))
 	}

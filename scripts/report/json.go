@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -20,4 +21,18 @@ func JSON(w io.Writer, runs []result.Run, _ Options) error {
 		return fmt.Errorf("write JSON report: %w", err)
 	}
 	return nil
+}
+
+// ReadJSON returns the runs of a JSON report. It returns webhook.ErrInvalid for what is none, or has no runs.
+func ReadJSON(raw []byte) ([]result.Run, error) {
+	var in struct {
+		Runs []result.Run `json:"runs"`
+	}
+	if err := json.Unmarshal(raw, &in); err != nil {
+		return nil, fmt.Errorf("%w: JSON report: %w", webhook.ErrInvalid, err)
+	}
+	if len(in.Runs) == 0 {
+		return nil, fmt.Errorf("%w: JSON report: it has no runs; give a file that --report json=FILE wrote", webhook.ErrInvalid)
+	}
+	return in.Runs, nil
 }

@@ -55,9 +55,10 @@ type junitText struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a suite for each run, named after its sender. A fail is a failure, an error an error; what was
-// skipped, not measured, not ended or is known is skipped with the reason in its message; a warning passes, unless
-// Strict, and says so in system-out.
+// JUnit writes a suite for each run, named after its sender. A fail is a failure. An error is an error, and so is what
+// was not measured or has not ended, whose type says inconclusive or not ended: CI systems show what is skipped as
+// neither good nor bad and let the build go on, but such a run proves nothing and exits with 3. What was skipped or is
+// known is skipped with the reason in its message; a warning passes, unless Strict, and says so in system-out.
 func JUnit(w io.Writer, runs []result.Run, o Options) error {
 	all := junitSuites{Name: "hookrange"}
 	var total time.Duration
@@ -111,7 +112,11 @@ func junitRun(run result.Run, o Options) junitSuite {
 		case errored:
 			suite.Errors++
 			testcase.Error = text
-		case skipped, unmeasured, known, unended:
+		case unmeasured, unended:
+			suite.Errors++
+			text.Message = word(c) + ": " + text.Message
+			testcase.Error = text
+		case skipped, known:
 			suite.Skipped++
 			text.Message = word(c) + ": " + text.Message
 			testcase.Skipped = text

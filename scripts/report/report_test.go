@@ -203,6 +203,7 @@ type suites struct {
 
 type text struct {
 	Message string `xml:"message,attr"`
+	Type    string `xml:"type,attr"`
 	Text    string `xml:",chardata"`
 }
 
@@ -218,7 +219,7 @@ func parseJUnit(t *testing.T, raw string) suites {
 func TestJUnit(t *testing.T) {
 	t.Parallel()
 	got := parseJUnit(t, write(t, "junit", sample(), report.Options{}))
-	if got.Tests != 12 || got.Failures != 2 || got.Errors != 1 || len(got.Suites) != 2 || got.Suites[0].Skipped != 4 ||
+	if got.Tests != 12 || got.Failures != 2 || got.Errors != 3 || len(got.Suites) != 2 || got.Suites[0].Skipped != 2 ||
 		got.Suites[0].Name != "builtin:langsmith-rules/linear-gaps" || got.Suites[0].Tests != 10 {
 		t.Errorf("got %+v", got)
 	}
@@ -231,7 +232,7 @@ func TestJUnit(t *testing.T) {
 		runs                    []result.Run
 		strict                  bool
 		failed, errored, missed int
-		message                 string
+		kind, message           string
 	}{
 		"pass":           {runs: only(result.Pass, false, "ended")},
 		"info":           {runs: only(result.Info, false, "ended")},
@@ -240,9 +241,9 @@ func TestJUnit(t *testing.T) {
 		"fail":           {runs: only(result.Fail, false, "ended"), failed: 1, message: "expect main; because"},
 		"error":          {runs: only(result.Error, false, "ended"), errored: 1, message: "expect main; because"},
 		"skip":           {runs: only(result.Skip, false, "ended"), missed: 1, message: "skip: expect main; because"},
-		"inconclusive":   {runs: only(result.Inconclusive, false, "ended"), missed: 1, message: "inconclusive: expect main; because"},
+		"inconclusive":   {runs: only(result.Inconclusive, false, "ended"), errored: 1, kind: "inconclusive", message: "inconclusive: expect main; because"},
 		"known":          {runs: only(result.Fail, true, "ended"), missed: 1, message: "known: expect main; because"},
-		"running":        {runs: only("", false, "running"), missed: 1, message: "not ended: the run ended before the case did"},
+		"running":        {runs: only("", false, "running"), errored: 1, kind: "not ended", message: "not ended: the run ended before the case did"},
 	} {
 		got := parseJUnit(t, write(t, "junit", c.runs, report.Options{Strict: c.strict}))
 		one := got.Suites[0].Cases[0]
@@ -253,6 +254,9 @@ func TestJUnit(t *testing.T) {
 		}
 		if len(all) > 0 && all[0].Message != c.message {
 			t.Errorf("%s: message %q", name, all[0].Message)
+		}
+		if c.kind != "" && all[0].Type != c.kind {
+			t.Errorf("%s: type %q", name, all[0].Type)
 		}
 		if odd := strings.HasPrefix(name, "info") || name == "warning"; odd != (one.Out != "") {
 			t.Errorf("%s: system-out %q", name, one.Out)
@@ -307,8 +311,8 @@ func TestTAPParser(t *testing.T) {
 	if err != nil && strings.Contains(string(out), "Can't locate TAP/Parser.pm") {
 		t.Skip("this perl has no TAP::Parser (Debian: perl)")
 	}
-	want := "1 ok -\n2 not -\n3 ok SKIP\n4 not TODO\n5 ok -\n6 ok -\n" +
-		"7 ok SKIP\n8 not -\n9 ok SKIP\n10 not -\n11 ok -\n12 ok -\nplan 1..12 errors \n"
+	want := "1 ok -\n2 not -\n3 not -\n4 not TODO\n5 ok -\n6 ok -\n" +
+		"7 ok SKIP\n8 not -\n9 not -\n10 not -\n11 ok -\n12 ok -\nplan 1..12 errors \n"
 	if diff := cmp.Diff(want, string(out)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s\n%s", err, diff, tap)
 	}
@@ -407,13 +411,14 @@ func TestHTML(t *testing.T) {
 			t.Errorf("a link to %q, which is nowhere", target)
 		}
 	}
-	if cells != 20 || bars != 9 {
+	if cells != 20 || bars != 9+5 {
 		t.Errorf("%d cells and %d bars", cells, bars)
 	}
 	for _, want := range []string{
 		"default-src &#39;none&#39;", "attempt 2, 503, after 1.000 s", "sender hung up at 5.003 s (FIN)", "connection, no request: refused",
 		"growing gaps, factor 2 ±30%", "no right to count refused connections", "prefers-color-scheme: dark",
-		"this machine was late by up to 12 ms",
+		"this machine was late by up to 12 ms", "1 error, 2 fail, 1 inconclusive, 1 warning, 1 known, 1 not ended, 1 skip, 1 info, 1 pass in 12.000 s",
+		"It proves nothing.", "here the sender hung up",
 	} {
 		if !strings.Contains(raw, want) && !strings.Contains(html.UnescapeString(raw), html.UnescapeString(want)) {
 			t.Errorf("no %q", want)

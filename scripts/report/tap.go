@@ -9,8 +9,9 @@ import (
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
-// TAP writes the Test Anything Protocol, version 14: a test point for each case of each run. What was skipped, not
-// measured or not ended has a SKIP directive, a known failure a TODO directive; all but a pass have a YAML block.
+// TAP writes the Test Anything Protocol, version 14: a test point for each case of each run. What was skipped has a SKIP
+// directive, a known failure a TODO directive. What was not measured or has not ended is not ok, for harnesses count a
+// SKIP as a success; its verdict is in the YAML block that all but a pass have.
 func TAP(w io.Writer, runs []result.Run, o Options) error {
 	p := &printer{w: w}
 	total := 0
@@ -33,11 +34,11 @@ func TAP(w io.Writer, runs []result.Run, o Options) error {
 func tapCase(p *printer, n int, c result.Case, o Options) {
 	verdict, directive := "ok", ""
 	switch endOf(c, o) {
-	case failed, errored:
+	case failed, errored, unmeasured, unended:
 		verdict = "not ok"
 	case known:
 		verdict, directive = "not ok", " # TODO known failure: "+tapText(gist(c))
-	case skipped, unmeasured, unended:
+	case skipped:
 		directive = " # SKIP " + tapText(word(c)+": "+gist(c))
 	case warned, passed:
 	}

@@ -150,7 +150,7 @@ func kindOf(a result.Attempt) string {
 		return "fault"
 	case a.Status >= 200 && a.Status <= 299:
 		return "ok"
-	case a.Status >= 500:
+	case a.Status >= 400:
 		return "bad"
 	default:
 		return "other"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseRoute, testsPath } from '../src/lib/router.svelte';
-import { changes, elapsed, standing, type TestAttempt, type TestCase, type TestEndpoint } from '../src/lib/tests.svelte';
+import { changes, elapsed, inputOf, standing, type StartOptions, type TestAttempt, type TestCase, type TestEndpoint } from '../src/lib/tests.svelte';
 import { did, waterfall } from '../src/lib/waterfall';
 
 const made = (id: string, verdict: TestCase['verdict'], state: TestCase['state'] = 'ended'): TestCase => ({
@@ -25,6 +25,27 @@ describe('comparison of two runs', () => {
 
   test('an ended case without a verdict is inconclusive', () => {
     expect(standing(made('A', ''))).toBe('inconclusive');
+  });
+});
+
+describe('input of a run', () => {
+  const none: StartOptions = { cases: '', jobs: null, scale: null, strict: false, set: {}, lines: '' };
+
+  test('has what was given only', () => {
+    expect(inputOf(none, 'manual', {})).toEqual({ sender: 'manual' });
+    const all = { ...none, cases: ' 5XX-* ', jobs: 2, scale: 0.5, strict: true, set: { run: '{"a":1}', slow: '', other: 'of another profile' } };
+    expect(inputOf(all, 'builtin:github', { run: '', slow: '5' })).toEqual({
+      sender: 'builtin:github', cases: '5XX-*', jobs: 2, scale: 0.5, strict: true, set: { run: '{"a":1}' },
+    });
+  });
+
+  test('scales only the sender that obeys', () => {
+    expect(inputOf({ ...none, scale: 2 }, 'manual', {})).toEqual({ sender: 'manual' });
+  });
+
+  test('takes the variables of an own script from lines', () => {
+    expect(inputOf({ ...none, lines: 'a=1\n\n b=x=y ', set: { c: '1' } }, 'manual', null).set).toEqual({ a: '1', b: 'x=y' });
+    expect(() => inputOf({ ...none, lines: 'nonsense' }, 'manual', null)).toThrow('write name=value');
   });
 });
 

@@ -1057,11 +1057,20 @@ export interface components {
             };
         };
         Tests: {
+            /**
+             * Format: int64
+             * @description Another after every change of a run.
+             */
+            revision: number;
             tests: components["schemas"]["Test"][];
             profiles: {
                 name: string;
                 title: string;
                 cases: number;
+                /** @description The variables that `set` of a new run can give other values, with those that they have. */
+                vars: {
+                    [key: string]: string;
+                };
             }[];
             senders: string[];
         };
@@ -1246,6 +1255,10 @@ export interface components {
         seq: number;
         /** @description Show secrets. */
         reveal: boolean;
+        /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+        since: number;
+        /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+        timeout: string;
         /** @description Only what comes before this seq; 0 is no bound. */
         before: number;
         limit: number;
@@ -1675,7 +1688,7 @@ export interface operations {
                  */
                 match?: string;
                 /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
-                timeout?: string;
+                timeout?: components["parameters"]["timeout"];
                 none?: boolean;
                 /** @description Classes that count, accepted by default; repeated, or with commas. */
                 class?: components["schemas"]["Class"][];
@@ -1740,6 +1753,10 @@ export interface operations {
     listTests: {
         parameters: {
             query?: {
+                /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+                since?: components["parameters"]["since"];
+                /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+                timeout?: components["parameters"]["timeout"];
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
             };
@@ -1791,6 +1808,10 @@ export interface operations {
     getTest: {
         parameters: {
             query?: {
+                /** @description Answer only once the revision is not this one any more, or `timeout` has passed. */
+                since?: components["parameters"]["since"];
+                /** @description Seconds, or a duration such as `90s`; at most 10 minutes. */
+                timeout?: components["parameters"]["timeout"];
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
             };
@@ -1855,6 +1876,8 @@ export interface operations {
     getTestReport: {
         parameters: {
             query?: {
+                /** @description Ids of further runs to show beside it. The HTML report then is a matrix of cases by senders. */
+                with?: string[];
                 format?: "html" | "json" | "junit" | "tap" | "markdown" | "text";
             };
             header?: never;

@@ -17,9 +17,11 @@ export type Verdict = Exclude<Schemas['Verdict'], ''>;
 /** The worst comes first. */
 export const verdicts: Verdict[] = ['error', 'fail', 'inconclusive', 'warning', 'skip', 'info', 'pass'];
 
-/** How often a run that goes on is looked at, and one that does not. */
-const often = 700;
-const seldom = 5000;
+/** How long the server may hold an answer back while nothing changes, and the least time between two answers, in ms. */
+const patience = '25s';
+const breath = 150;
+/** How long to wait after an answer that did not come, in ms. */
+const after = 3000;
 
 export const goesOn = (test: Pick<Test, 'state'>): boolean => test.state === 'running' || test.state === 'paused';
 
@@ -59,6 +61,42 @@ export function changes(older: TestCase[], newer: TestCase[]): Change[] {
   return out;
 }
 
+/** What a new run is given beside its script and its sender. */
+export interface StartOptions {
+  cases: string;
+  jobs: number | null;
+  scale: number | null;
+  strict: boolean;
+  /** Values of the profile's variables; empty is the profile's own. */
+  set: Record<string, string>;
+  /** NAME=VALUE, a line each, for a script whose variables are not known. */
+  lines: string;
+}
+
+/** The input of a run without its script. vars are the variables of its profile; null when they are not known. */
+export function inputOf(options: StartOptions, sender: string, vars: Record<string, string> | null): TestInput {
+  const input: TestInput = { sender };
+  if (options.cases.trim() !== '') input.cases = options.cases.trim();
+  if (options.jobs) input.jobs = options.jobs;
+  if (options.scale && sender.startsWith('builtin:')) input.scale = options.scale;
+  if (options.strict) input.strict = true;
+  const set = vars ? Object.entries(options.set).filter(([name, value]) => name in vars && value !== '') : pairs(options.lines);
+  if (set.length > 0) input.set = Object.fromEntries(set);
+  return input;
+}
+
+function pairs(lines: string): [string, string][] {
+  return lines
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .map((line) => {
+      const at = line.indexOf('=');
+      if (at < 1) throw new Error(`“${line}” sets no variable: write name=value.`);
+      return [line.slice(0, at), line.slice(at + 1)];
+    });
+}
+
 class Tests {
   list = $state.raw<Test[]>([]);
   profiles = $state.raw<TestList['profiles']>([]);
@@ -66,32 +104,40 @@ class Tests {
   loaded = $state(false);
   error = $state('');
 
-  async load(): Promise<void> {
+  #revision: number | undefined;
+
+  /** Loads the list; with waiting only once it has changed, or after a while. */
+  async load(signal?: AbortSignal): Promise<void> {
+    const query = signal && this.loaded && this.error === '' ? { since: this.#revision, timeout: patience } : {};
     try {
-      const answer = await api.json<TestList>('/tests');
+      const answer = await api.json<TestList>('/tests', signal ? { query, signal } : {});
+      // Of two answers the later may be the older.
+      if (this.#revision !== undefined && this.error === '' && answer.revision < this.#revision) return;
+      this.#revision = answer.revision;
       this.list = answer.tests;
       this.profiles = answer.profiles;
       this.senders = answer.senders;
       this.loaded = true;
       this.error = '';
     } catch (cause) {
-      this.error = said(cause);
+      if (!signal?.aborted) this.error = said(cause);
     }
   }
 
-  /** Keeps the list fresh until the returned function is called. */
+  /** Keeps the list fresh until the returned function is called, but not for a page that nobody sees. */
   watch(): () => void {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    let stopped = false;
+    const end = new AbortController();
     const look = async (): Promise<void> => {
-      if (!document.hidden) await this.load();
-      if (!stopped) timer = setTimeout(() => void look(), this.list.some(goesOn) ? often : seldom);
+      while (!end.signal.aborted) {
+        if (document.hidden) await happens('visibilitychange', end.signal);
+        else {
+          await this.load(end.signal);
+          await pause(this.error === '' ? breath : after, end.signal);
+        }
+      }
     };
     void look();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
+    return () => end.abort();
   }
 
   async start(input: TestInput): Promise<Test> {
@@ -145,6 +191,24 @@ export class RunView {
     const exact = await api.json<Test>(path('tests', this.id), { query: { reveal: true } });
     return exact.manual?.url ?? '';
   };
+}
+
+/** Waits for an event of the document, or the end. */
+function happens(event: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    document.addEventListener(event, () => resolve(), { once: true, signal });
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
 }
 
 export function said(cause: unknown): string {

@@ -1,0 +1,114 @@
+package console
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// EndpointCommands manage the endpoints of a running server.
+type EndpointCommands struct {
+	Create createCommand `cmd:"" help:"Make an endpoint and print it with its URL and its secret."`
+	List   listCommand   `cmd:"" help:"Print all endpoints."`
+	Show   showCommand   `cmd:"" help:"Print one endpoint."`
+	Update updateCommand `cmd:"" help:"Change the settings that are given; the next request gets them."`
+	Delete deleteCommand `cmd:"" help:"Delete an endpoint with its captures and connections."`
+}
+
+// shown are the flags of commands that print endpoints or captures.
+type shown struct {
+	Reveal bool `help:"Show secrets."`
+	JSON   bool `help:"Print JSON, one object a line." name:"json"`
+}
+
+type createCommand struct {
+	Name string `arg:"" help:"Name: a-z, 0-9 and -, at most 63."`
+	Settings
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run makes an endpoint.
+func (c *createCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return CreateEndpoint(ctx, client, EndpointOptions{Name: c.Name, Settings: c.Settings, JSON: c.JSON}, out)
+}
+
+type listCommand struct{ shown }
+
+// Run prints all endpoints.
+func (c *listCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return ListEndpoints(ctx, client, ListOptions{Reveal: c.Reveal, JSON: c.JSON}, out)
+}
+
+type showCommand struct {
+	Name string `arg:"" help:"Name of the endpoint."`
+	shown
+}
+
+// Run prints one endpoint.
+func (c *showCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return ShowEndpoint(ctx, client, NameOptions{Name: c.Name, Reveal: c.Reveal, JSON: c.JSON}, out)
+}
+
+type updateCommand struct {
+	Name string `arg:"" help:"Name of the endpoint."`
+	Settings
+	shown
+}
+
+// Run changes one endpoint.
+func (c *updateCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	options := EndpointOptions{Name: c.Name, Settings: c.Settings, Reveal: c.Reveal, JSON: c.JSON}
+	return UpdateEndpoint(ctx, client, options, out)
+}
+
+type deleteCommand struct {
+	Name string `arg:"" help:"Name of the endpoint."`
+	JSON bool   `help:"Print JSON." name:"json"`
+}
+
+// Run deletes one endpoint.
+func (c *deleteCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return DeleteEndpoint(ctx, client, NameOptions{Name: c.Name, JSON: c.JSON}, out)
+}
+
+// TailCommand prints captures as they arrive.
+type TailCommand struct {
+	Endpoint string `arg:"" optional:"" help:"Endpoint to follow; without it, all."`
+	After    *int64 `help:"Begin after this seq; 0 begins with the oldest capture. Without it, begin now." placeholder:"SEQ"`
+	JSON     bool   `help:"Print the messages of the live feed, one a line." name:"json"`
+}
+
+// Run prints captures until ctx ends.
+func (c *TailCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return Tail(ctx, client, TailOptions{Endpoint: c.Endpoint, After: c.After, JSON: c.JSON}, out)
+}
+
+// WaitCommand waits for captures.
+type WaitCommand struct {
+	Endpoint string        `arg:"" help:"Endpoint to watch."`
+	Count    int           `help:"How many captures must match." default:"1"`
+	Match    string        `help:"Expression over method, path, header, query, body, attempt, class, kind and status." placeholder:"EXPR"`
+	Within   time.Duration `help:"Longest wait." default:"30s"`
+	None     bool          `help:"Prove that fewer came: wait for the whole time, fail as soon as --count have come."`
+	After    string        `help:"Count captures after this seq only, or after now." placeholder:"SEQ"`
+	Class    []string      `help:"Classes that count: accepted, rejected, incomplete." default:"accepted"`
+	shown
+}
+
+// Run waits.
+func (c *WaitCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return Wait(ctx, client, WaitOptions{
+		Endpoint: c.Endpoint, Count: c.Count, Match: c.Match, Within: c.Within, None: c.None, After: c.After,
+		Classes: c.Class, Reveal: c.Reveal, JSON: c.JSON,
+	}, out)
+}
+
+// HealthcheckCommand asks a server whether it is ready.
+type HealthcheckCommand struct{}
+
+// Run asks the server whether it is ready.
+func (*HealthcheckCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return Healthcheck(ctx, client, out)
+}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package main
-
-import "os/exec"
-
-// endTogether leaves a command as it is: without process groups only the shell itself is ended.
-func endTogether(*exec.Cmd) {}
