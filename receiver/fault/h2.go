@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -111,6 +112,14 @@ func (p *performance) headOut(ctx context.Context, length int, mediaType string)
 	p.begin(p.since())
 	p.out.Status = status
 	return true
+}
+
+// leaving waits a moment for the first frames to leave: net/http takes them from the handler before it writes them.
+func (p *performance) leaving(before int64) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	for until := time.Now().Add(reportDelay); p.line.Written() == before && time.Now().Before(until); <-look.C {
+	}
 }
 
 // dripStream sends the head at once and the body in DATA frames at the plan's pace. The connection stays.

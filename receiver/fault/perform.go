@@ -60,6 +60,9 @@ func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) web
 	if p.out.Done == nil {
 		p.end(p.since())
 	}
+	if _, ok := line.(Stream); ok && p.out.FirstByte != nil {
+		p.leaving(before)
+	}
 	p.out.Bytes = line.Written() - before
 	return p.out
 }
