@@ -46,6 +46,8 @@ type provingRange struct {
 	all  sync.WaitGroup
 	// served is the receiver's end.
 	served error
+	// objects are what the payloads of cases name by presigned URLs.
+	objects testObjects
 
 	mu    sync.Mutex
 	count int
@@ -105,10 +107,11 @@ func (r *provingRange) authorityFile() string { return filepath.Join(r.dir, "aut
 // close ends everything that was lent and deletes it.
 func (r *provingRange) close(ctx context.Context) error {
 	r.stop()
+	kept := r.objects.close()
 	if r.dir == "" {
-		return deleteEndpoints(ctx, r.store, r.prefix, "")
+		return errors.Join(kept, deleteEndpoints(ctx, r.store, r.prefix, ""))
 	}
-	return errors.Join(r.served, r.store.Close(), os.RemoveAll(r.dir))
+	return errors.Join(kept, r.served, r.store.Close(), os.RemoveAll(r.dir))
 }
 
 // stop ends everything that was lent and leaves the store as it is.
@@ -175,7 +178,10 @@ func (r *provingRange) missing() map[string]string {
 
 // Lend opens an endpoint.
 func (r *provingRange) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, error) {
-	value, err := secret.NewSecret()
+	value, err := spec.Secret, error(nil)
+	if value == "" {
+		value, err = secret.NewSecret()
+	}
 	if err != nil {
 		return nil, err
 	}

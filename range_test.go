@@ -87,11 +87,11 @@ func TestGuardedFetcher(t *testing.T) {
 	t.Parallel()
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1}`)) }))
 	defer store.Close()
-	open := guardedFetcher{egress.New(egress.Config{}), webhook.FetchPolicy{Private: []string{strings.TrimPrefix(store.URL, "http://")}}}
+	open := guardedFetcher{egress.New(egress.Config{}), webhook.FetchPolicy{Private: []string{strings.TrimPrefix(store.URL, "http://")}}, nil}
 	if status, body, err := open.Fetch(t.Context(), store.URL+"/x"); err != nil || status != 200 || string(body) != `{"a":1}` {
 		t.Errorf("status %d, body %s, error %v", status, body, err)
 	}
-	shut := guardedFetcher{egress.New(egress.Config{}), webhook.FetchPolicy{}}
+	shut := guardedFetcher{egress.New(egress.Config{}), webhook.FetchPolicy{}, nil}
 	if _, _, err := shut.Fetch(t.Context(), store.URL+"/x"); err == nil {
 		t.Error("a private store was asked without leave")
 	}

@@ -206,8 +206,8 @@ func (c *testCommand) carryOut(ctx context.Context, cli *grammar, t judging) (ru
 	if _, builtin := sending.(builtinSender); !builtin && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
 		return run, fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
 	}
-	fetcher := guardedFetcher{egress.New(egress.Config{Version: version}), webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}}
-	if err = egress.CheckPolicy(fetcher.policy); err != nil {
+	policy := webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}
+	if err = egress.CheckPolicy(policy); err != nil {
 		return run, err
 	}
 	log, err := newLog(t.err, quieter(cli.Log))
@@ -222,7 +222,8 @@ func (c *testCommand) carryOut(ctx context.Context, cli *grammar, t judging) (ru
 	if sending == nil {
 		return c.byHand(ctx, house, t)
 	}
-	config.Range, config.Sender, config.Fetcher = house, trusting(sending, house), fetcher
+	config.Range, config.Sender, config.Objects = house, trusting(sending, house), &house.objects
+	config.Fetcher = guardedFetcher{egress.New(egress.Config{Version: version}), policy, &house.objects}
 	config.Missing = with(house.missing(), config.Missing)
 	return scripts.Run(ctx, config)
 }

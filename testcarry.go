@@ -53,7 +53,8 @@ func (t *testRuns) carryOut(ctx context.Context, run *testRun, goes *going) (err
 	}
 	defer func() { err = errors.Join(err, house.close(ctx)) }()
 	config.Missing = with(house.missing(), missing)
-	config.Fetcher = guardedFetcher{client: egress.New(egress.Config{Version: version})}
+	config.Objects = &house.objects
+	config.Fetcher = guardedFetcher{client: egress.New(egress.Config{Version: version}), objects: &house.objects}
 	config.Sender, config.Range = trusting(sending, house), linked{house, t, run}
 	config.Progress = func(c result.Case) { t.progress(run, c) }
 	got, err := scripts.Run(ctx, config)

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -53,11 +56,33 @@ func manualNeeds(base string) map[string]string {
 	out := map[string]string{
 		"connection-faults": why, "tls": why, "h2": why, "cap-net-raw": why,
 		"custom-headers": "the sender's settings would have to be changed for this case alone",
+		"own-secret":     "the URL of a manual run stays the same for all cases",
+		"objects":        "the sender's own payload names its own objects",
 	}
-	if u, err := url.Parse(base); err == nil && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" && u.Hostname() != "localhost" {
-		out["direct"] = "the sender comes by " + u.Host + ", perhaps through a tunnel or a proxy"
+	if u, err := url.Parse(base); err == nil && !ours(u.Hostname()) {
+		out["direct"] = "the sender comes by " + u.Host + ", which is no address of this machine, perhaps through a tunnel or a proxy"
 	}
 	return out
+}
+
+// ours tells whether a host of a URL is this machine: who connects to it comes straight from the sender, as far as can be
+// known before the first request.
+func ours(host string) bool {
+	if name, err := os.Hostname(); host == "localhost" || err == nil && strings.EqualFold(host, name) {
+		return true
+	}
+	asked, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return asked.IsLoopback()
+	}
+	return asked.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == asked.Unmap()
+	})
 }
 
 // unmeasured says of each of the cases that a manual run cannot judge why.
@@ -177,6 +202,9 @@ func (d *manualDesk) Await(ctx context.Context, in scripts.TriggerInput) error {
 	}
 	d.tell(func(m *api.TestManual) {
 		m.Case, m.Title, m.Delivery, m.Waiting, m.Header, m.Ignored = in.Case, in.Title, in.N, true, header, 0
+		if in.Manual != "" {
+			m.Title += ": " + in.Manual
+		}
 	})
 	defer d.tell(func(m *api.TestManual) { m.Waiting = false })
 	var after webhook.Seq

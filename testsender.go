@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -142,11 +143,19 @@ func payloadOf(in scripts.TriggerInput) (fixtures.Vector, error) {
 type guardedFetcher struct {
 	client *egress.Client
 	policy webhook.FetchPolicy
+	// objects is the run's own store, which may be asked though it is private; nil for none.
+	objects *testObjects
 }
 
 // Fetch returns the status and the object.
 func (g guardedFetcher) Fetch(ctx context.Context, url string) (status int, body []byte, err error) {
-	got, err := g.client.Get(ctx, egress.Request{URL: url, Policy: g.policy})
+	policy := g.policy
+	if g.objects != nil {
+		if own := g.objects.address(); own != "" {
+			policy.Private = append(slices.Clone(policy.Private), own)
+		}
+	}
+	got, err := g.client.Get(ctx, egress.Request{URL: url, Policy: policy})
 	if err != nil {
 		return 0, nil, err
 	}

@@ -23,7 +23,10 @@ type caseRun struct {
 	// order has the endpoints as they were opened.
 	endpoints map[string]*lentEndpoint
 	order     []*lentEndpoint
-	clock     *watch
+	// vars are the scenario's, with what was set since; urls those of presign by name.
+	vars  map[string]string
+	urls  map[string]string
+	clock *watch
 	// lagged is true when a check could not tell because the machine was late, stop when no further step is to run.
 	lagged, stop bool
 
@@ -58,7 +61,9 @@ func (s *transcript) String() string {
 
 // runCase runs a case once and leaves nothing behind.
 func runCase(ctx context.Context, config *Config, sc *scenario, birds *canary) (result.Case, bool) {
-	c := &caseRun{config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}}
+	c := &caseRun{
+		config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}, vars: sc.vars, urls: map[string]string{},
+	}
 	c.about.State, c.about.Started = "running", time.Now().UTC()
 	c.about.Expected = scaled(c.about.Expected, config.Scale)
 	c.clock = birds.watch()
@@ -169,8 +174,8 @@ func (c *caseRun) answers(text string) (string, error) {
 func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, delay time.Duration) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
-		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
-		Operation: s.operation, Input: []byte(s.input),
+		Body: c.message(), Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
+		Operation: s.operation, Input: []byte(s.input), Manual: s.manual,
 	}
 	start, waits := c.config.Sender.Trigger, false
 	if awaiter, ok := c.config.Sender.(Awaiter); ok {
@@ -231,7 +236,7 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	e := &at.evidence
 	kind, _ := kindOf(s.kind)
 	all := e.all()
-	e.lag, e.clock = max(c.clock.lag(), lateness(all)), c.clock
+	e.lag, e.clock, e.vars = max(c.clock.lag(), lateness(all)), c.clock, c.vars
 	switch {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
@@ -246,6 +251,11 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 		return finding{
 			verdict: result.Inconclusive, captures: seqs(bad),
 			reason: fmt.Sprintf("attempt %d was refused (%s), so it did not get the planned answer", bad[0].n, bad[0].Reason),
+		}
+	}
+	if kind.wire {
+		if why, captures := c.between(at); why != "" {
+			return finding{verdict: result.Inconclusive, reason: why, captures: captures}
 		}
 	}
 	return s.check.judge(e)

@@ -21,6 +21,8 @@ type Config struct {
 	Sender  Sender
 	// Fetcher asks for presigned URLs. Without one, cases that need it are inconclusive.
 	Fetcher Fetcher
+	// Objects keeps the objects of presigned URLs. Without one, cases that need it are inconclusive.
+	Objects Objects
 	// Schema returns the JSON Schema of a name. Defaults to none.
 	Schema func(name string) ([]byte, error)
 	// Vars are a user's values of variables that a script sets.
