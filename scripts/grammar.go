@@ -95,7 +95,7 @@ func needs() []need {
 		{name: "cap-net-raw"},
 		{name: "connection-faults"},
 		{name: "own-secret"},
-		{name: "objects"},
+		{name: "objects", skips: true},
 		{name: "custom-headers", skips: true},
 		{name: "operations", skips: true},
 	}

@@ -247,10 +247,10 @@ func checkSamples() map[string][]sample {
 // needSamples has what becomes of a case whose need is not met.
 func needSamples() map[string][]sample {
 	out := map[string][]sample{}
-	for _, need := range []string{"direct", "tls", "h2", "cap-net-raw", "connection-faults", "own-secret", "objects"} {
+	for _, need := range []string{"direct", "tls", "h2", "cap-net-raw", "connection-faults", "own-secret"} {
 		out[need] = []sample{{script: "needs " + need + "\n" + sent + one, change: missing(need), want: need + " inconclusive"}}
 	}
-	for _, need := range []string{"custom-headers", "operations"} {
+	for _, need := range []string{"custom-headers", "operations", "objects"} {
 		out[need] = []sample{{script: "needs " + need + "\n" + sent + one, change: missing(need), want: need + " skip"}}
 	}
 	return out
