@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -26,7 +27,7 @@ type caseRun struct {
 	// vars are the scenario's, with what was set since; urls those of presign by name.
 	vars  map[string]string
 	urls  map[string]string
-	clock *watch
+	clock *lag.Watch
 	// lagged is true when a check could not tell because the machine was late, stop when no further step is to run.
 	lagged, stop bool
 
@@ -60,18 +61,18 @@ func (s *transcript) String() string {
 }
 
 // runCase runs a case once and leaves nothing behind.
-func runCase(ctx context.Context, config *Config, sc *scenario, birds *canary) (result.Case, bool) {
+func runCase(ctx context.Context, config *Config, sc *scenario, birds *lag.Canary) (result.Case, bool) {
 	c := &caseRun{
 		config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}, vars: sc.vars, urls: map[string]string{},
 	}
 	c.about.State, c.about.Started = "running", time.Now().UTC()
 	c.about.Expected = scaled(c.about.Expected, config.Scale)
-	c.clock = birds.watch()
-	defer c.clock.end()
+	c.clock = birds.Watch()
+	defer c.clock.End()
 	if c.met() {
 		c.steps(ctx)
 	}
-	c.about.Lag = c.clock.lag()
+	c.about.Lag = c.clock.Worst()
 	c.about.Ended, c.about.State = time.Now().UTC(), "ended"
 	c.about.Verdict = verdictOf(c.about.Checks)
 	return c.about, c.lagged
@@ -236,7 +237,7 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	e := &at.evidence
 	kind, _ := kindOf(s.kind)
 	all := e.all()
-	e.lag, e.clock, e.vars = max(c.clock.lag(), lateness(all)), c.clock, c.vars
+	e.lag, e.clock, e.vars = max(c.clock.Worst(), lateness(all)), c.clock, c.vars
 	switch {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.

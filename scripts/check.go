@@ -104,11 +104,12 @@ func newCheck(s *Script, kind string, st statement) (check, error) {
 }
 
 // bearable is how late an answer may be, or a sender on this machine be woken, so that what the sender does is still
-// about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience.
+// about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience. A
+// plan leaves a second of that, which the connection, the request and the answer may each take a part of.
 func (e *evidence) bearable() time.Duration {
 	for _, a := range e.all() {
 		if a.Plan.After > 0 {
-			return scaled(500*time.Millisecond, e.scale)
+			return scaled(time.Second/chained, e.scale)
 		}
 	}
 	return scaled(1500*time.Millisecond, e.scale)

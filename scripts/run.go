@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/result"
 )
@@ -145,10 +146,10 @@ func (config *Config) schemas(all []*scenario) error {
 
 // runAll runs the cases, Jobs at once, and fills their places.
 func runAll(ctx context.Context, config *Config, all []*scenario, places []result.Case) {
-	var birds canary
+	birds := lag.New(nil)
 	watching, stop := context.WithCancel(ctx)
 	var watched sync.WaitGroup
-	watched.Go(func() { birds.run(watching) })
+	watched.Go(func() { birds.Run(watching) })
 	defer watched.Wait()
 	defer stop()
 	var mu sync.Mutex
@@ -172,7 +173,7 @@ func runAll(ctx context.Context, config *Config, all []*scenario, places []resul
 				begun.State, begun.Started = "running", time.Now().UTC()
 				tell(i, begun)
 			}
-			c, lagged := runCase(ctx, config, all[i], &birds)
+			c, lagged := runCase(ctx, config, all[i], birds)
 			if lagged && again < config.Again {
 				return false
 			}

@@ -299,10 +299,10 @@ func (c answered) judge(e *evidence) finding {
 			return f
 		case o.HungUp == nil:
 			f.actual = "answered after " + short(*o.Done)
-		case c.limit > 0 && *o.HungUp+e.doubt(a.ReceivedAt, a.ReceivedAt.Add(*o.HungUp)) >= scaled(c.limit, e.scale):
+		case c.limit > 0 && *o.HungUp+max(chained*e.lag, e.doubt(a.ReceivedAt, a.ReceivedAt.Add(*o.HungUp))) >= scaled(c.limit, e.scale):
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.actual = "hung up after " + short(*o.HungUp)
-			f.reason = "the answer left so late that the sender's time was over"
+			f.reason = "this machine was up to " + short(e.lag) + " late, so the sender's time may have been over"
 			return f
 		default:
 			f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s; the answer was planned for %s", short(*o.HungUp), short(a.Plan.After))
