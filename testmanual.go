@@ -56,7 +56,7 @@ func manualNeeds(base string) map[string]string {
 	out := map[string]string{
 		"connection-faults": why, "tls": why, "h2": why, "cap-net-raw": why,
 		"custom-headers": "the sender's settings would have to be changed for this case alone",
-		"own-secret":     "the URL of a manual run stays the same for all cases",
+		"own-secret":     "a manual run has one URL for all cases",
 		"objects":        "the sender's own payload names its own objects",
 	}
 	if u, err := url.Parse(base); err == nil && !ours(u.Hostname()) {

@@ -45,7 +45,8 @@ func nearby(host string) bool {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return near(addr.Unmap())
 	}
-	return !strings.Contains(host, ".") || strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".internal")
+	within := func(domain string) bool { return strings.HasSuffix(host, domain) }
+	return !strings.Contains(host, ".") || slices.ContainsFunc([]string{".localhost", ".local", ".internal"}, within)
 }
 
 // between says why nothing of the wire can be told of what an endpoint saw, or "".

@@ -165,7 +165,7 @@ func (c compared) judge(e *evidence) finding {
 			if value, ok = at(body, c.path); ok {
 				ok = reflect.DeepEqual(value, c.want)
 			}
-			raw, _ := json.Marshal(value) //nolint:errcheck // it was JSON
+			raw, _ := json.Marshal(value)
 			actual = string(raw)
 		}
 		if !ok {
