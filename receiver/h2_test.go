@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -238,5 +241,49 @@ func TestFaultsLeaveOtherStreamsAlone(t *testing.T) {
 	}
 	if conns := e.connections(t, "rules", 0); len(conns) > 0 {
 		t.Errorf("connections that ended: %+v", conns)
+	}
+}
+
+// TestWhatCurlSeesOnHTTP2: a client that nobody here wrote takes the faults for what they are.
+func TestWhatCurlSeesOnHTTP2(t *testing.T) {
+	t.Parallel()
+	for respond, want := range map[string]struct{ exits, says string }{
+		"200/size=3MB":                  {"0", "2 200 3000000"},
+		"drip/for=300ms/body=0123":      {"0", "2 200 4"},
+		"trickle-head/for=300ms/body=0": {"0", "2 200 1"},
+		"truncate/body=0123456789":      {"92", "2 200 5"},
+		"reset@body/body=0123456789":    {"56|92|16", "2 200 5"},
+		"garbage":                       {"16|52|56|92|55", "0 000 0|2 000 0"},
+		"close@request":                 {"16|18|52|56|92", "0 000 0|2 000 0"},
+		"reset@request":                 {"56|16|92|55", "0 000 0|2 000 0"},
+		"hang/for=300ms":                {"92", "0 000 0|2 000 0"},
+		"h2-reset":                      {"92", "0 000 0|2 000 0"},
+	} {
+		t.Run(respond, func(t *testing.T) {
+			t.Parallel()
+			curl, err := exec.LookPath("curl")
+			if err != nil {
+				t.Skip("curl is not installed")
+			}
+			e, _, url := overHTTP2(t, respond)
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			if err = os.WriteFile(ca, e.authority(t), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.CommandContext(t.Context(), curl, "-s", "--http2", "-o", os.DevNull, "-m", "30", "--cacert", ca, "-d", "x",
+				"-w", "%{http_version} %{http_code} %{size_download}", url)
+			said, _ := cmd.Output() // its exit status says more than the error
+			exit := fmt.Sprint(cmd.ProcessState.ExitCode())
+			if !slices.Contains(strings.Split(want.exits, "|"), exit) || !slices.Contains(strings.Split(want.says, "|"), string(said)) {
+				t.Errorf("curl ended with %s and says %q, want %s and %q", exit, said, want.exits, want.says)
+			}
+			fault, _, _ := strings.Cut(respond, "/")
+			if fault == "200" {
+				fault = ""
+			}
+			if o := e.captures(t, "rules", 1)[0].Outcome; o.Fault != webhook.Fault(fault) || o.Note != "" {
+				t.Errorf("outcome %+v", o)
+			}
+		})
 	}
 }

@@ -65,4 +65,4 @@ func (s *stream) Slow(pass func(head []byte, send func([]byte) error)) (restore 
 }
 
 // Leave ends the connection by an orderly close.
-func (s *stream) Leave() error { return s.Close() }
+func (s *stream) Leave() error { return s.Part() }

@@ -145,6 +145,18 @@ func (c *Conn) Reset() error {
 	return errors.Join(c.SetLinger(0), c.Close())
 }
 
+// Part ends the connection by an orderly close. A socket that is closed with bytes unread sends a reset instead, so who
+// serves the connection reads on for a while, and then closes it; what it still writes is dropped.
+func (c *Conn) Part() error {
+	c.mute.Store(true)
+	if err := c.CloseWrite(); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	c.tell()
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	return nil
+}
+
 // Close ends the connection and tells what became of it.
 func (c *Conn) Close() error {
 	// A sender that has closed its side of a TLS connection was not read to its end.

@@ -13,7 +13,11 @@ func (c *Conn) GoAway() error {
 	if err := c.Inject(frame[:]); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	secure := c.tls
+	c.mu.Unlock()
 	// The sender may be faster in closing it.
-	_ = c.framed().Close()
+	_ = secure.CloseWrite()
+	_ = c.Part()
 	return nil
 }
