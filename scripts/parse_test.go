@@ -44,7 +44,7 @@ func TestProblems(t *testing.T) {
 		"nothing":              {"", `no profile`},
 		"no case":              {"profile p\n", `no case`},
 		"outside of a case":    {"profile p\nendpoint main 200\n", `"endpoint": stands in a case`},
-		"set within a case":    {head + "set a b\n", `"set": stands before the first case`},
+		"set from nothing":     {"profile p\nset a main 'body.id'\n" + head[len("profile p\n"):], `"set": usage: set NAME VALUE`},
 		"open quote":           {"profile p\ncase A 't level=must\n", `f.txtar:2: "'t level=must": the quote is not closed`},
 		"escape":               {"profile p 'a\\q'\n", `no such escape`},
 		"control character":    {"profile p a\x00b\n", `control character`},

@@ -24,12 +24,15 @@ type Conn struct {
 	at       time.Time
 	requests atomic.Int64
 	written  atomic.Int64
+	sharing  atomic.Int64
 	// mute drops what is written.
 	mute atomic.Bool
 
 	mu    sync.Mutex
 	facts webhook.Connection
 	tls   *tls.Conn
+	// frames is nil where HTTP/2 is not served.
+	frames *frames
 	// gone is when the sender ended it.
 	gone   time.Time
 	closed bool
@@ -74,6 +77,9 @@ func From(ctx context.Context) *Conn {
 
 // Request counts a request that came on the connection.
 func (c *Conn) Request() { c.requests.Add(1) }
+
+// Share changes how many requests are open on the connection and returns how many there are then.
+func (c *Conn) Share(change int64) int64 { return c.sharing.Add(change) }
 
 // Written returns how many bytes have left, those of TLS included.
 func (c *Conn) Written() int64 { return c.written.Load() }
@@ -137,6 +143,18 @@ func (c *Conn) leave(by webhook.HangUp) {
 // Reset closes the connection with an RST, dropping what was not sent.
 func (c *Conn) Reset() error {
 	return errors.Join(c.SetLinger(0), c.Close())
+}
+
+// Part ends the connection by an orderly close. A socket that is closed with bytes unread sends a reset instead, so who
+// serves the connection reads on for a while, and then closes it; what it still writes is dropped.
+func (c *Conn) Part() error {
+	c.mute.Store(true)
+	if err := c.CloseWrite(); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	c.tell()
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	return nil
 }
 
 // Close ends the connection and tells what became of it.
