@@ -32,15 +32,18 @@ import (
 )
 
 type serveCommand struct {
-	Listen    string   `help:"Address of the receiver; port 0 takes a free one." default:"127.0.0.1:8080"`
-	Inspect   string   `help:"Address of the inspector; port 0 takes a free one." default:"127.0.0.1:8081"`
-	PublicURL string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address." placeholder:"URL"`
-	ReadyFile string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
-	Host      []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
-	Origin    []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
-	MaxBody   int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
-	MaxHeader int      `help:"Largest head of a webhook in bytes." default:"65536"`
-	Ports     string   `help:"Ports for endpoints whose faults come before HTTP, outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
+	Listen       string   `help:"Address of the receiver; port 0 takes a free one." default:"127.0.0.1:8080"`
+	Inspect      string   `help:"Address of the inspector; port 0 takes a free one." default:"127.0.0.1:8081"`
+	PublicURL    string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address. It leads to --listen: URLs of endpoints with a port or a TLS name of their own do not begin with it." placeholder:"URL"`
+	ReadyFile    string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
+	Host         []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
+	Origin       []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
+	MaxBody      int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
+	MaxHeader    int      `help:"Largest head of a webhook in bytes." default:"65536"`
+	Ports        string   `help:"Ports for endpoints that have one of their own, because they ask for it or their faults come before HTTP; outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
+	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
+	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file; *.localhost does by itself on most systems." default:"localhost" placeholder:"DOMAIN"`
+	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
 }
 
 // Run serves until ctx ends.
@@ -64,7 +67,12 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		return err
 	}
 	defer hooks.Close() //nolint:errcheck // Run has closed it, unless it was never called
-	if h.edge, err = h.receiver(c, cli.Data, hooks.Addr()); err != nil {
+	names, end, err := h.names(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	if h.edge, err = h.receiver(c, names, cli.Data, hooks.Addr()); err != nil {
 		return err
 	}
 	if err = declare(ctx, h.store, h.edge, settings.endpoints); err != nil {
@@ -108,8 +116,23 @@ type house struct {
 	tests       *runs.Runs
 }
 
-func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.Server, error) {
-	own := &receiver.Listeners{}
+// names is the TLS port that endpoints share, or nil; end closes it.
+func (h *house) names(ctx context.Context, c *serveCommand) (names *gate.Names, end func() error, err error) {
+	if c.ListenTLS == "" {
+		return nil, func() error { return nil }, nil
+	}
+	ln, err := listen(ctx, "listen-tls", c.ListenTLS)
+	if err != nil {
+		return nil, nil, err
+	}
+	if names, err = gate.NewNames(ln, c.TLSDomain, h.log); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("--tls-domain: %w", err), ln.Close())
+	}
+	return names, names.Close, nil
+}
+
+func (h *house) receiver(c *serveCommand, names *gate.Names, dir string, addr net.Addr) (*receiver.Server, error) {
+	own := &receiver.Listeners{Name: c.ListenerHost, Names: names}
 	if tcp, ok := addr.(*net.TCPAddr); ok {
 		own.Host = tcp.AddrPort().Addr().Unmap()
 	}
@@ -122,7 +145,7 @@ func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.
 		if own.Authority, err = keepAuthority(dir); err != nil {
 			return nil, err
 		}
-	case own.Ports == (gate.Ports{}).WithDefaults():
+	case own.Ports == (gate.Ports{}).WithDefaults() && names == nil:
 		// Nobody asked for these ports.
 		h.log.Warn("no faults before HTTP: set --ports", slog.Any("error", err))
 		own = nil
@@ -145,8 +168,8 @@ func (h *house) hookURL(base string, ep *webhook.Endpoint, masked bool) string {
 func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
-		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: h.hookURL},
-		Tests:   h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
+		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
+		Listeners: h.edge, Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
 }
@@ -169,6 +192,9 @@ func (h *house) ready(hooks, people net.Addr) console.Ready {
 }
 
 func (c *serveCommand) check() error {
+	if strings.ContainsAny(c.ListenerHost, "/@?# ") || strings.Contains(c.ListenerHost, ":") && net.ParseIP(c.ListenerHost) == nil {
+		return fmt.Errorf("%w: --listener-host %q: want a host name or an address alone, without scheme and port", webhook.ErrInvalid, c.ListenerHost)
+	}
 	return checkBase(c.PublicURL)
 }
 
@@ -221,7 +247,7 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 			}
 			ep.Secret.Secrets = []string{value}
 		}
-		if err = errors.Join(checkPolicies(&ep), edge.CheckRespond(ep.Respond)); err != nil {
+		if err = errors.Join(checkPolicies(&ep), edge.CheckRespond(ep.Respond), edge.CheckListener(&ep)); err != nil {
 			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
 		}
 		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {

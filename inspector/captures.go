@@ -104,10 +104,13 @@ func (s *Server) deleteCaptures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	var out api.Deleted
 	if len(classes) == 0 {
 		classes = []webhook.Class{""}
+		if out.Connections, err = s.store.DeleteConnections(r.Context(), ep.Name, webhook.Seq(through)); err != nil {
+			return err
+		}
 	}
-	var out api.Deleted
 	for _, class := range classes {
 		n, err := s.store.DeleteCaptures(r.Context(), ep.Name, class, webhook.Seq(through))
 		if err != nil {

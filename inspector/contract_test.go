@@ -109,7 +109,7 @@ func TestContractAndRoutesAgree(t *testing.T) {
 // that it does not.
 func TestContractDescribesEveryParameter(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t, playTests), newContract(t)
+	r, c := newRig(t, playTests, withListeners), newContract(t)
 	r.endpoint(t, "default")
 	first := r.capture(t, "default", "{}")
 	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html"}
@@ -161,7 +161,7 @@ const runBody = `{"run_id":"1ef","thread_id":"2ef","assistant_id":"fe0","status"
 // TestAnswersKeepTheContract checks a real answer of every operation.
 func TestAnswersKeepTheContract(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t, playTests), newContract(t)
+	r, c := newRig(t, playTests, withListeners), newContract(t)
 	hung := 2 * time.Second
 	r.endpoint(t, "default")
 	r.capture(t, "default", ruleBody, func(c *webhook.Capture) {
@@ -191,6 +191,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	if err := r.store.Finish(t.Context(), ticket, webhook.Outcome{HungUp: &hung, HungUpBy: webhook.HangUpRST, Fault: webhook.Hang}); err != nil {
 		t.Fatal(err)
 	}
+	r.connection(t, "default", func(c *webhook.Connection) { c.Handshake = &webhook.Handshake{Err: "EOF"} })
+	r.connection(t, "default", func(c *webhook.Connection) { c.Reached, c.Ended = webhook.ConnDropped, nil })
 	r.settled(t)
 	one := fmt.Sprintf("/api/v1/endpoints/default/captures/%d", again.Seq)
 	first := fmt.Sprintf("/api/v1/endpoints/default/captures/%d", again.Seq-1)
@@ -221,6 +223,9 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getResolved", "GET", first + "/resolved/runs.0.outputs", "", 404, "Problem"},
 		{"listDeliveries", "GET", "/api/v1/endpoints/default/deliveries", "", 200, "Deliveries"},
 		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
+		{"listConnections", "GET", "/api/v1/endpoints/default/connections?limit=1", "", 200, "Connections"},
+		{"getAuthority", "GET", "/api/v1/ca.pem", "", 200, ""},
+		{"changeEndpoint", "PATCH", "/api/v1/endpoints/default", `{"listener":{"kind":"tls","h2":true}}`, 200, "Endpoint"},
 		{"wait", "GET", "/api/v1/endpoints/default/wait?count=2", "", 200, "Wait"},
 		{"wait", "GET", "/api/v1/endpoints/default/wait?count=99&timeout=0", "", 408, "Wait"},
 		{"startTest", "POST", "/api/v1/tests", `{"profile":"p","sender":"manual","cases":"*","jobs":1,"strict":true,"scale":1,"set":{"a":"b"}}`, 201, "Test"},
@@ -269,7 +274,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		kinds[e.Fact] = true
 		last = e.Deletion != nil && e.Deletion.Class == string(webhook.Rejected)
 	}
-	for _, kind := range []string{"arrival", "outcome", "resolved", "deletion"} {
+	for _, kind := range []string{"arrival", "outcome", "resolved", "deletion", "connection"} {
 		if !kinds[kind] {
 			t.Errorf("no %s on the live feed; there were %v", kind, kinds)
 		}

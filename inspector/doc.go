@@ -33,7 +33,7 @@ type EndpointStore interface {
 	Endpoint(name string) (*webhook.Endpoint, error)
 	// SaveEndpoint creates or replaces; it returns ErrExists or ErrNotFound when create does not fit.
 	SaveEndpoint(ctx context.Context, ep webhook.Endpoint, create bool) (*webhook.Endpoint, error)
-	// DeleteEndpoint deletes an endpoint with its captures, or returns ErrNotFound.
+	// DeleteEndpoint deletes an endpoint with its captures and connections, or returns ErrNotFound.
 	DeleteEndpoint(ctx context.Context, name string) error
 	// Counts returns the number of captures by class.
 	Counts(ctx context.Context, endpoint string) (map[webhook.Class]int64, error)
@@ -61,6 +61,14 @@ type DeliveryStore interface {
 	Delivery(ctx context.Context, endpoint, id string) (webhook.Delivery, error)
 }
 
+// ConnectionStore keeps connections to endpoints' own listeners.
+type ConnectionStore interface {
+	// Connections lists newest first unless the query is ascending, or returns ErrNotFound.
+	Connections(ctx context.Context, q webhook.Query) ([]webhook.Connection, error)
+	// DeleteConnections deletes those up to through (0 is all) and returns how many.
+	DeleteConnections(ctx context.Context, endpoint string, through webhook.Seq) (int, error)
+}
+
 // FactStore is the total order of what happened.
 type FactStore interface {
 	// Facts returns up to limit facts after a seq, in order.
@@ -76,6 +84,7 @@ type Store interface {
 	EndpointStore
 	CaptureStore
 	DeliveryStore
+	ConnectionStore
 	FactStore
 }
 
@@ -109,6 +118,8 @@ type Config struct {
 	// Mask returns what hides the secrets of these endpoints.
 	Mask    func(...*webhook.Endpoint) Masker
 	Secrets SecretTools
+	// Listeners knows endpoints' own listeners. Defaults to none.
+	Listeners Listeners
 	// Tests runs conformance scripts. Defaults to none.
 	Tests Tests
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
@@ -120,7 +131,7 @@ type Config struct {
 	// Origins are origins to accept beside the one that the Host header and the connection make, such as
 	// "https://hooks.example.com" behind a proxy.
 	Origins []string
-	// HookBase is what hook URLs begin with, such as "http://127.0.0.1:8080".
+	// HookBase is what hook URLs on the shared port begin with, such as "http://127.0.0.1:8080".
 	HookBase string
 	// Set holds the inspector's metrics. Defaults to a new one, which Server.Set returns.
 	Set *metrics.Set
@@ -147,6 +158,9 @@ func (c *Config) check() error {
 	}
 	if c.Decode == nil {
 		c.Decode = func(c *webhook.Capture) []byte { return c.Request.Body }
+	}
+	if c.Listeners == nil {
+		c.Listeners = noListeners{}
 	}
 	if c.Tests == nil {
 		c.Tests = noTests{}

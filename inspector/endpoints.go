@@ -3,6 +3,7 @@ package inspector
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -124,6 +125,9 @@ func (s *Server) save(ctx context.Context, form, shown api.Endpoint, stored *web
 	if err := s.cfg.CheckRespond(ep.Respond); err != nil {
 		return nil, err
 	}
+	if err := s.cfg.Listeners.CheckListener(&ep); err != nil {
+		return nil, err
+	}
 	return s.store.SaveEndpoint(ctx, ep, stored == nil)
 }
 
@@ -168,6 +172,10 @@ func (s *Server) writeEndpoint(w http.ResponseWriter, r *http.Request, status in
 
 func (s *Server) endpoint(ctx context.Context, v *lens, ep *webhook.Endpoint) (api.Endpoint, error) {
 	form := v.Endpoint(ep)
+	form.URLs = s.ways(v, ep)
+	if problem := s.cfg.Listeners.Problem(ep.Name); problem != nil {
+		form.Listener.Problem = strings.TrimPrefix(problem.Error(), webhook.ErrInvalid.Error()+": ")
+	}
 	counts, err := s.store.Counts(ctx, ep.Name)
 	if err != nil {
 		return form, err

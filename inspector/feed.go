@@ -112,11 +112,6 @@ func (s *Server) facts(ctx context.Context, key feedKey) (feedFacts, error) {
 	v := key.view
 	for i := range list {
 		f := &list[i]
-		if f.Kind == webhook.FactConnection {
-			// Connections have no form in the API; the cursor goes past them.
-			page.last = f.Seq
-			continue
-		}
 		var capture *api.Capture
 		if f.Capture != nil {
 			p, err := s.summary(ctx, v, f.Capture)

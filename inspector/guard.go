@@ -82,14 +82,15 @@ func (s *Server) admit(r *http.Request) error {
 	return errUnauthorized
 }
 
-// public reports whether a request needs no token in its head: the page's own files, health, and a live
-// socket, which brings the token in its first message. Anything not listed here needs one.
+// public reports whether a request needs no token in its head: the page's own files, health, the certificate
+// that senders are to trust, and a live socket, which brings the token in its first message. Anything not
+// listed here needs one.
 func (s *Server) public(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}
 	switch path := r.URL.Path; path {
-	case "/healthz", "/readyz":
+	case "/healthz", "/readyz", authorityPath:
 		return true
 	case livePath:
 		return websocket.IsWebSocketUpgrade(r) && len(r.Header.Values("Authorization")) == 0

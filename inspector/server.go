@@ -98,7 +98,11 @@ func (s *Server) lens(reveal bool) *lens {
 }
 
 func (s *Server) hookURL(ep *webhook.Endpoint, masked bool) string {
-	return s.cfg.Secrets.HookURL(s.cfg.HookBase, ep, masked)
+	base, ok := s.cfg.Listeners.Address(ep.Name)
+	if !ok {
+		base = s.cfg.HookBase
+	}
+	return s.cfg.Secrets.HookURL(base, ep, masked)
 }
 
 // hold allows an answer to be written until d from now, whatever the http.Server's own limit is.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -28,6 +27,11 @@ type Listeners struct {
 	Ports gate.Ports
 	// Authority signs the certificates of those with TLS. Nil makes one that lives as long as the server.
 	Authority *gate.Authority
+	// Name is the host name or address by which senders reach them. Defaults to Host, or to 127.0.0.1 where Host is every
+	// address.
+	Name string
+	// Names is the TLS port that endpoints share which are told apart by name. Nil for none. Its owner closes it.
+	Names *gate.Names
 }
 
 // gates keeps the listeners of endpoints in step with their settings. It opens them when it is first asked, and serves
@@ -52,9 +56,10 @@ type own struct {
 	// endpoint is the version that the listener agrees with.
 	endpoint *webhook.Endpoint
 	policy   webhook.ListenerPolicy
-	// gate is nil for an endpoint without a listener.
-	gate   *gate.Gate
-	server *http.Server
+	// gate is nil for an endpoint without a listener; problem says why it is when it should not be.
+	gate    *gate.Gate
+	problem error
+	server  *http.Server
 }
 
 func newGates(s *Server, where Listeners) *gates {
@@ -91,7 +96,7 @@ func policy(ep *webhook.Endpoint, p *plan.Program) (webhook.ListenerPolicy, bool
 	}
 	withTLS, h2 := p.Protocols()
 	need.H2 = need.H2 || h2
-	need.TLS = need.TLS || withTLS || need.H2
+	need.TLS = need.TLS || withTLS || need.H2 || need.Named
 	return need, ep.Listener != nil || p.NeedsListener()
 }
 
@@ -139,8 +144,8 @@ func (g *gates) sync(name string) *own {
 	if !needed {
 		return o
 	}
-	if err = g.open(o, program); err != nil {
-		g.s.config.Log.Error("endpoint has no listener of its own", slog.String("endpoint", name), slog.Any("error", err))
+	if o.problem = g.open(o, program); o.problem != nil {
+		g.s.config.Log.Error("endpoint has no listener of its own", slog.String("endpoint", name), slog.Any("error", o.problem))
 		return o
 	}
 	if g.running {
@@ -150,12 +155,12 @@ func (g *gates) sync(name string) *own {
 }
 
 func (g *gates) open(o *own, program *plan.Program) error {
+	if err := g.fits(o.endpoint.Name, o.policy, program); err != nil {
+		return err
+	}
 	config := gate.Config{
 		Endpoint: o.endpoint.Name, Steps: program, H2: o.policy.H2, Counter: &g.counter, Record: g.record, Log: g.s.config.Log,
-		Addr: netip.AddrPortFrom(g.where.Host, uint16(o.policy.Port)), //nolint:gosec // checked next
-	}
-	if o.policy.Port < 0 || o.policy.Port > 65535 {
-		return fmt.Errorf("%w: port %d: give 1 to 65535, or 0 for a free one", webhook.ErrInvalid, o.policy.Port)
+		Addr: netip.AddrPortFrom(g.where.Host, uint16(o.policy.Port)), //nolint:gosec // it fits
 	}
 	if o.policy.TLS {
 		authority, err := g.authority()
@@ -164,7 +169,11 @@ func (g *gates) open(o *own, program *plan.Program) error {
 		}
 		config.Authority = authority
 	}
-	opened, err := g.where.Ports.Open(config)
+	open := g.where.Ports.Open
+	if o.policy.Named {
+		config.Names, open = g.where.Names, gate.Open
+	}
+	opened, err := open(config)
 	if err != nil {
 		return err
 	}
@@ -289,83 +298,4 @@ func (l ownListener) Accept() (net.Conn, error) {
 		return gate.Frames(secure), nil
 	}
 	return wire.Wrap(conn), nil
-}
-
-// Address returns the base of the hook URLs of an endpoint that has a listener of its own, such as
-// "https://127.0.0.1:20017"; ok is false for one that has none. It opens the listener if need be.
-func (s *Server) Address(endpoint string) (base string, ok bool) {
-	if s.gates == nil {
-		return "", false
-	}
-	s.gates.mu.Lock()
-	defer s.gates.mu.Unlock()
-	o := s.gates.sync(endpoint)
-	if o == nil || o.gate == nil {
-		return "", false
-	}
-	scheme := "http://"
-	if o.policy.TLS {
-		scheme = "https://"
-	}
-	host, port, err := net.SplitHostPort(o.gate.Addr().String())
-	if err != nil {
-		return "", false
-	}
-	if s.gates.where.Host.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return scheme + net.JoinHostPort(host, port), true
-}
-
-// Countable tells whether tries to connect that were refused or dropped are counted here, and if not, why.
-func (s *Server) Countable() (ok bool, reason string) {
-	if s.gates == nil {
-		return false, "endpoints have no listeners of their own here"
-	}
-	return s.gates.counter.Countable()
-}
-
-// Open returns the connections to an endpoint's own listener that have not ended. The others are in the store.
-func (s *Server) Open(endpoint string) []webhook.Connection {
-	if own := s.gates.of(endpoint); own != nil {
-		return own.Open()
-	}
-	return nil
-}
-
-// Shut returns the fault that keeps connections away from an endpoint's own listener now, or "".
-func (s *Server) Shut(endpoint string) webhook.Fault {
-	if own := s.gates.of(endpoint); own != nil {
-		return own.Shut()
-	}
-	return ""
-}
-
-// AuthorityPEM returns the certificate that a sender must trust to reach endpoints over TLS.
-func (s *Server) AuthorityPEM() ([]byte, error) {
-	if s.gates == nil {
-		return nil, errors.New("receiver: endpoints have no listeners of their own here")
-	}
-	s.gates.mu.Lock()
-	defer s.gates.mu.Unlock()
-	authority, err := s.gates.authority()
-	if err != nil {
-		return nil, err
-	}
-	return authority.PEM(), nil
-}
-
-// CheckListener tells why an endpoint cannot have the listener that it asks for, or returns nil.
-func (s *Server) CheckListener(l *webhook.ListenerPolicy) error {
-	switch {
-	case l == nil:
-		return nil
-	case s.gates == nil:
-		return fmt.Errorf("%w: listener: this server gives endpoints no listeners of their own", webhook.ErrInvalid)
-	case l.Port != 0:
-		if err := (gate.Ports{First: l.Port, Last: l.Port}).Check(); err != nil {
-			return fmt.Errorf("listener: port %s: %w", strconv.Itoa(l.Port), err)
-		}
-	}
-	return nil
 }

@@ -55,6 +55,9 @@ func TestOwnListenerMixesStepsOfBothLevels(t *testing.T) {
 			t.Errorf("connection %d: %+v", i, conns[i])
 		}
 	}
+	if conns[1].Reset || !conns[2].Reset || conns[3].Reset {
+		t.Errorf("reset: %t, %t and %t", conns[1].Reset, conns[2].Reset, conns[3].Reset)
+	}
 	if conns[3].EndedBy != webhook.HangUpFIN || conns[1].EndedBy != "" || conns[2].EndedBy != "" {
 		t.Errorf("ended by %q, %q and %q", conns[1].EndedBy, conns[2].EndedBy, conns[3].EndedBy)
 	}
@@ -400,7 +403,7 @@ func TestWhatScriptsAsk(t *testing.T) {
 		{e.server, &webhook.ListenerPolicy{Port: 20500}, true},
 		{e.server, &webhook.ListenerPolicy{Port: 70000}, false},
 	} {
-		if err = test.server.CheckListener(test.policy); (err == nil) != test.ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+		if err = test.server.CheckListener(&webhook.Endpoint{Name: "rules", Listener: test.policy}); (err == nil) != test.ok || err != nil && !errors.Is(err, webhook.ErrInvalid) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}

@@ -80,7 +80,7 @@ func (e *edge) connections(t *testing.T, endpoint string, n int) []webhook.Conne
 	defer cancel()
 	for {
 		seen := e.store.Last()
-		list, err := e.store.Connections(ctx, endpoint, 0, 1000)
+		list, err := e.store.Connections(ctx, webhook.Query{Endpoint: endpoint, Limit: 1000, Ascending: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,10 +32,10 @@ func (v View) Exact() bool {
 	return exact
 }
 
-// Endpoint returns an endpoint's JSON form. Counts and LastSeq are left to the caller.
+// Endpoint returns an endpoint's JSON form. URLs, Listener.Problem, Counts and LastSeq are left to the caller.
 func (v View) Endpoint(ep *webhook.Endpoint) Endpoint {
 	out := Endpoint{
-		Name: ep.Name, URL: v.HookURL(ep, !v.Exact()),
+		Name: ep.Name, URL: v.HookURL(ep, !v.Exact()), URLs: []Way{}, Listener: listener(ep.Listener),
 		Scheme: string(scheme(ep)), Param: ep.Secret.Param, Header: ep.Secret.Header, Prefix: ep.Secret.Prefix,
 		Encoding: ep.Secret.Encoding, Hash: ep.Secret.Hash, Tolerance: Millis(ep.Secret.Tolerance),
 		Expect: []Expectation{}, Respond: v.Mask.String(ep.Respond), Refusal: v.refusal(ep.Refusal),
@@ -45,7 +45,7 @@ func (v View) Endpoint(ep *webhook.Endpoint) Endpoint {
 		},
 		Retention: Retention{
 			Accepted: quota(ep.Retention.Accepted), Rejected: quota(ep.Retention.Rejected),
-			Incomplete: quota(ep.Retention.Incomplete),
+			Incomplete: quota(ep.Retention.Incomplete), Connections: connectionQuota(ep.Retention.Connections),
 		},
 		Declared: ep.Declared, CreatedAt: ep.Created.UTC(), UpdatedAt: ep.Updated.UTC(),
 		Counts: map[string]int64{},
@@ -81,6 +81,11 @@ func quota(q webhook.Quota) Quota {
 		q.Age = -time.Millisecond
 	}
 	return Quota{Count: q.Count, Age: Millis(q.Age), Bytes: q.Bytes}
+}
+
+func connectionQuota(q webhook.Quota) ConnectionQuota {
+	shown := quota(q)
+	return ConnectionQuota{Count: shown.Count, Age: shown.Age}
 }
 
 func list(s []string) []string {
@@ -197,10 +202,13 @@ func (v View) Fact(f *webhook.Fact, capture *Capture) Event {
 	if f.Object != nil {
 		out.Object = new(v.Object(f.Object))
 	}
+	if f.Connection != nil {
+		out.Connection = new(v.Connection(f.Connection))
+	}
 	if d := f.Deletion; d != nil {
 		out.Deletion = &Deletion{
 			Captures: make([]int64, len(d.Captures)), Class: string(d.Class), Through: int64(d.Through),
-			Endpoint: d.Endpoint,
+			Endpoint: d.Endpoint, Connections: d.Connections,
 		}
 		for i, seq := range d.Captures {
 			out.Deletion.Captures[i] = int64(seq)

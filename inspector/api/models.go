@@ -9,10 +9,12 @@ import (
 type Pair [2]string
 
 // Endpoint is a named URL with its settings. In requests every field but the read-only ones (URL, Declared,
-// CreatedAt, UpdatedAt, Counts, LastSeq) may be set.
+// URLs, Listener.Problem, CreatedAt, UpdatedAt, Counts, LastSeq) may be set.
 type Endpoint struct {
 	Name           string           `json:"name"`
 	URL            string           `json:"url"`
+	URLs           []Way            `json:"urls"`
+	Listener       Listener         `json:"listener"`
 	Secret         string           `json:"secret"`
 	PreviousSecret string           `json:"previous_secret"`
 	Scheme         string           `json:"scheme"`
@@ -32,6 +34,22 @@ type Endpoint struct {
 	UpdatedAt      time.Time        `json:"updated_at"`
 	Counts         map[string]int64 `json:"counts"`
 	LastSeq        int64            `json:"last_seq"`
+}
+
+// Way is one of the URLs of an endpoint: Via is "shared" (the receiver's port), "port" (one of its own) or "name" (on
+// the shared TLS port).
+type Way struct {
+	Via string `json:"via"`
+	URL string `json:"url"`
+}
+
+// Listener is what an endpoint has for itself: Kind is "none", "plain" or "tls" (a port of its own) or "name" (on the
+// shared TLS port). Port 0 takes a free one. Problem says why it is not there, or is empty.
+type Listener struct {
+	Kind    string `json:"kind"`
+	H2      bool   `json:"h2"`
+	Port    int    `json:"port"`
+	Problem string `json:"problem"`
 }
 
 // Expectation is a header that each request must carry; an empty value accepts any.
@@ -61,6 +79,8 @@ type Retention struct {
 	Accepted   Quota `json:"accepted"`
 	Rejected   Quota `json:"rejected"`
 	Incomplete Quota `json:"incomplete"`
+	// Connections are those to the endpoint's own listener.
+	Connections ConnectionQuota `json:"connections"`
 }
 
 // Quota bounds one class: 0 takes the store's default, -1 is unbounded.
@@ -68,6 +88,12 @@ type Quota struct {
 	Count int64  `json:"count"`
 	Age   Millis `json:"age_ms"`
 	Bytes int64  `json:"bytes"`
+}
+
+// ConnectionQuota bounds connections: 0 takes the store's default, -1 is unbounded.
+type ConnectionQuota struct {
+	Count int64  `json:"count"`
+	Age   Millis `json:"age_ms"`
 }
 
 // Endpoints is the answer of the list of endpoints.
@@ -241,9 +267,48 @@ type Captures struct {
 	Complete bool      `json:"complete"`
 }
 
-// Deleted says how many captures were deleted.
+// Deleted says how many captures were deleted, and how many connections.
 type Deleted struct {
-	Deleted int `json:"deleted"`
+	Deleted     int `json:"deleted"`
+	Connections int `json:"connections"`
+}
+
+// Connection is one connection to an endpoint's own listener, or a try to make one. Times count from At; null is "did
+// not happen". Seq is 0 while it is open.
+type Connection struct {
+	Seq        int64      `json:"seq"`
+	Endpoint   string     `json:"endpoint"`
+	At         time.Time  `json:"at"`
+	RemoteAddr string     `json:"remote_addr"`
+	Reached    string     `json:"reached"`
+	Fault      string     `json:"fault"`
+	Step       string     `json:"step"`
+	Handshake  *Handshake `json:"handshake"`
+	Requests   int        `json:"requests"`
+	Ended      *Millis    `json:"ended_ms"`
+	EndedBy    string     `json:"ended_by"`
+	EndedWith  string     `json:"ended_with"`
+}
+
+// Handshake is what is known of a connection's TLS handshake; Error says why it broke off.
+type Handshake struct {
+	Done       Millis `json:"done_ms"`
+	Version    string `json:"version"`
+	ServerName string `json:"server_name"`
+	ALPN       string `json:"alpn"`
+	Error      string `json:"error"`
+}
+
+// Connections is a page of connections that have ended, newest first, with those that are open now. Next is the
+// following page's before, or null. Shut is the fault that keeps connections away now. Counted tells whether tries that
+// are refused or dropped are among the connections, NotCounted why not.
+type Connections struct {
+	Connections []Connection `json:"connections"`
+	Next        *int64       `json:"next"`
+	Open        []Connection `json:"open"`
+	Shut        string       `json:"shut"`
+	Counted     bool         `json:"counted"`
+	NotCounted  string       `json:"not_counted"`
 }
 
 // Delivery is all kept attempts of one message, oldest first.
@@ -287,26 +352,29 @@ type Health struct {
 }
 
 // Event is one message of the live feed. Type is "ready" (with Last) or "fact"; Fact is then "arrival",
-// "outcome", "resolved" or "deletion" and names the field that is set.
+// "outcome", "resolved", "deletion" or "connection" and names the field that is set.
 type Event struct {
-	Type     string    `json:"type"`
-	Last     *int64    `json:"last,omitempty"`
-	Seq      int64     `json:"seq,omitempty"`
-	Fact     string    `json:"fact,omitempty"`
-	Endpoint string    `json:"endpoint,omitempty"`
-	Of       int64     `json:"of,omitempty"`
-	Capture  *Capture  `json:"capture,omitempty"`
-	Outcome  *Outcome  `json:"outcome,omitempty"`
-	Object   *Resolved `json:"object,omitempty"`
-	Deletion *Deletion `json:"deletion,omitempty"`
+	Type       string      `json:"type"`
+	Last       *int64      `json:"last,omitempty"`
+	Seq        int64       `json:"seq,omitempty"`
+	Fact       string      `json:"fact,omitempty"`
+	Endpoint   string      `json:"endpoint,omitempty"`
+	Of         int64       `json:"of,omitempty"`
+	Capture    *Capture    `json:"capture,omitempty"`
+	Outcome    *Outcome    `json:"outcome,omitempty"`
+	Object     *Resolved   `json:"object,omitempty"`
+	Deletion   *Deletion   `json:"deletion,omitempty"`
+	Connection *Connection `json:"connection,omitempty"`
 }
 
-// Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through.
+// Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through; or, with
+// Connections, that no captures but the connections up to Through are.
 type Deletion struct {
-	Captures []int64 `json:"captures"`
-	Class    string  `json:"class"`
-	Through  int64   `json:"through"`
-	Endpoint bool    `json:"endpoint"`
+	Captures    []int64 `json:"captures"`
+	Class       string  `json:"class"`
+	Through     int64   `json:"through"`
+	Endpoint    bool    `json:"endpoint"`
+	Connections bool    `json:"connections"`
 }
 
 // ProblemDetails are those of RFC 9457, with a code for programs and the request's id for the log.

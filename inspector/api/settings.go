@@ -66,7 +66,7 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 	}
 	m := merger{stored: stored, shown: shown}
 	ep := webhook.Endpoint{
-		Name: form.Name, Created: stored.Created, Declared: stored.Declared, Listener: stored.Listener,
+		Name: form.Name, Created: stored.Created, Declared: stored.Declared, Listener: m.listener(form.Listener),
 		Secret:  m.secret(form),
 		Expect:  m.expect(form.Expect),
 		Respond: m.text("respond", form.Respond, shown.Respond, stored.Respond),
@@ -76,6 +76,9 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 			Accepted:   m.quota("accepted", form.Retention.Accepted),
 			Rejected:   m.quota("rejected", form.Retention.Rejected),
 			Incomplete: m.quota("incomplete", form.Retention.Incomplete),
+			Connections: m.quota("connections", Quota{
+				Count: form.Retention.Connections.Count, Age: form.Retention.Connections.Age,
+			}),
 		},
 	}
 	return ep, m.err

@@ -12,7 +12,7 @@ type EndpointCommands struct {
 	List   listCommand   `cmd:"" help:"Print all endpoints."`
 	Show   showCommand   `cmd:"" help:"Print one endpoint."`
 	Update updateCommand `cmd:"" help:"Change the settings that are given; the next request gets them."`
-	Delete deleteCommand `cmd:"" help:"Delete an endpoint with its captures."`
+	Delete deleteCommand `cmd:"" help:"Delete an endpoint with its captures and connections."`
 }
 
 // shown are the flags of commands that print endpoints or captures.

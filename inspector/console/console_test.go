@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"sync"
@@ -336,6 +337,39 @@ func TestTailGoesOnAfterARestart(t *testing.T) {
 	}
 	if got, want := strings.Join(titles, " "), "body-0 body-1 body-2 body-3 body-4 body-5 body-6 body-7 body-8"; got != want {
 		t.Errorf("printed %s, want %s", got, want)
+	}
+}
+
+func TestTailTellsOfConnectionsWithoutARequest(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	if err := console.CreateEndpoint(t.Context(), c, console.EndpointOptions{Name: "orders"}, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	ended := 12 * time.Millisecond
+	peer := netip.MustParseAddrPort("192.0.2.7:4711")
+	for _, made := range []webhook.Connection{
+		{Reached: webhook.ConnRefused, Fault: webhook.Refuse, Step: "refuse/for=5s"},
+		{Reached: webhook.ConnAccepted, Requests: 1, Ended: &ended, Step: "never shown"},
+		{Reached: webhook.ConnAccepted, Handshake: &webhook.Handshake{Err: "bad\x1b[31m"}, Ended: &ended, EndedBy: webhook.HangUpRST},
+	} {
+		made.Endpoint, made.At, made.Peer = "orders", time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), peer
+		if err := w.store.RecordConnection(t.Context(), made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	out, done := newOutput(), make(chan error, 1)
+	go func() { done <- console.Tail(ctx, c, console.TailOptions{After: new(int64(0)), Zone: time.UTC}, out) }()
+	out.until(t, "RST")
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	want := "12:00:00.000 ✕ orders  192.0.2.7:4711  connection refused, refuse/for=5s\n" +
+		`12:00:00.000 ✕ orders  192.0.2.7:4711  connection accepted without a request, TLS: bad\x1b[31m, ended by the sender (RST) after 0.012s` + "\n"
+	if got := out.String(); got != want {
+		t.Errorf("printed\n%s\nwant\n%s", got, want)
 	}
 }
 

@@ -27,6 +27,9 @@ type Settings struct {
 	Hash           *string        `help:"Hash of scheme hmac: sha256, sha1 or sha512."`
 	Tolerance      *time.Duration `help:"Accepted clock difference of schemes with a timestamp."`
 	Respond        *string        `help:"What to answer, such as '503x2 200'."`
+	Listener       *string        `help:"What the endpoint has for itself beside the shared port: none; plain or tls, a port of its own; or name, a TLS name on the port of serve --listen-tls. Only there are connections recorded and faults before HTTP possible."`
+	ListenerPort   *int           `help:"Port of listener plain or tls; 0 takes a free one of serve --ports."`
+	ListenerH2     *bool          `name:"listener-h2" env:"HOOKRANGE_LISTENER_H2" help:"Offer HTTP/2 beside HTTP/1.1 with listener tls or name."`
 	Expect         []string       `help:"Header that each request must carry, as 'Name: value' or 'Name'." sep:"none"`
 	RefusalStatus  *int           `help:"Status of the answer to a request that proves nothing, 400 to 499."`
 	RefusalBody    *string        `help:"Body of that answer."`
@@ -99,7 +102,11 @@ func (s *Settings) body() map[string]any {
 	if s.FetchPrivate != nil {
 		fetch["private"] = s.FetchPrivate
 	}
-	for name, part := range map[string]map[string]any{"refusal": refusal, "fetch": fetch} {
+	listener := map[string]any{}
+	set(listener, "kind", s.Listener)
+	set(listener, "port", s.ListenerPort)
+	set(listener, "h2", s.ListenerH2)
+	for name, part := range map[string]map[string]any{"refusal": refusal, "fetch": fetch, "listener": listener} {
 		if len(part) > 0 {
 			body[name] = part
 		}
@@ -172,7 +179,7 @@ func ListEndpoints(ctx context.Context, c *Client, opts ListOptions, out io.Writ
 	return table.Flush()
 }
 
-// DeleteEndpoint deletes an endpoint with its captures.
+// DeleteEndpoint deletes an endpoint with its captures and connections.
 func DeleteEndpoint(ctx context.Context, c *Client, opts NameOptions, out io.Writer) error {
 	in := call{method: http.MethodDelete, path: endpointsPath + "/" + url.PathEscape(opts.Name)}
 	if err := c.do(ctx, in, nil); err != nil {
@@ -191,6 +198,14 @@ func respond(ep *api.Endpoint) string {
 	return ep.Respond
 }
 
+func listening(l *api.Listener) string {
+	text := map[string]string{"plain": "a port of its own", "tls": "a port of its own, TLS", "name": "a name on the shared TLS port"}[l.Kind]
+	if l.H2 {
+		text += ", HTTP/2"
+	}
+	return text
+}
+
 func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, ep)
@@ -203,6 +218,15 @@ func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 	}
 	line("name", ep.Name)
 	line("url", ep.URL)
+	for i, way := range ep.URLs {
+		if i > 0 {
+			line("url ("+way.Via+")", way.URL)
+		}
+	}
+	if ep.Listener.Kind != "none" {
+		line("listener", listening(&ep.Listener))
+	}
+	line("no listener", ep.Listener.Problem)
 	line("scheme", ep.Scheme)
 	line("secret", ep.Secret)
 	line("previous secret", ep.PreviousSecret)

@@ -60,6 +60,24 @@ func row(c *api.Capture, zone *time.Location) string {
 		plain(c.Method), plain(c.Target), answered(c), size(c.BodySize))
 }
 
+// connectionRow is a connection that brought no request as one line.
+func connectionRow(c *api.Connection, zone *time.Location) string {
+	text := "connection " + plain(c.Reached)
+	if c.Reached == "accepted" {
+		text += " without a request"
+	}
+	if c.Step != "" {
+		text += ", " + plain(c.Step)
+	}
+	if h := c.Handshake; h != nil && h.Error != "" {
+		text += ", TLS: " + plain(h.Error)
+	}
+	if c.Ended != nil {
+		text += fmt.Sprintf(", ended by the %s (%s) after %.3fs", c.EndedBy, strings.ToUpper(c.EndedWith), c.Ended.Duration().Seconds())
+	}
+	return fmt.Sprintf("%s ✕ %s  %s  %s", c.At.In(zone).Format("15:04:05.000"), plain(c.Endpoint), plain(c.RemoteAddr), text)
+}
+
 func dot(class string) string {
 	switch class {
 	case "accepted":

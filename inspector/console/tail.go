@@ -42,9 +42,9 @@ type TailOptions struct {
 }
 
 // Tail prints captures as they arrive, one line each once their answer has ended; one that takes longer than
-// a second to answer is printed before and after. It reconnects when the server restarts and goes on where
-// it was. It returns when ctx ends, with nil, or with an *Error when the server cannot be reached at first
-// or refuses the token.
+// a second to answer is printed before and after. A connection that brought no request is a line too. It
+// reconnects when the server restarts and goes on where it was. It returns when ctx ends, with nil, or with an
+// *Error when the server cannot be reached at first or refuses the token.
 func Tail(ctx context.Context, c *Client, opts TailOptions, out io.Writer) error {
 	if opts.Zone == nil {
 		opts.Zone = time.Local
@@ -233,6 +233,8 @@ func (t *tail) message(text []byte) error {
 		delete(t.waiting, e.Of)
 		h.capture.Outcome = e.Outcome
 		return printLine(t.out, row(&h.capture, t.opts.Zone))
+	case e.Connection != nil && e.Connection.Requests == 0:
+		return printLine(t.out, connectionRow(e.Connection, t.opts.Zone))
 	case e.Deletion != nil:
 		t.forget(e.Endpoint, e.Deletion)
 	}
@@ -241,7 +243,7 @@ func (t *tail) message(text []byte) error {
 
 func (t *tail) forget(endpoint string, d *api.Deletion) {
 	for seq, h := range t.waiting {
-		through := d.Through > 0 && seq <= d.Through && (d.Class == "" || d.Class == h.capture.Class)
+		through := !d.Connections && d.Through > 0 && seq <= d.Through && (d.Class == "" || d.Class == h.capture.Class)
 		if h.capture.Endpoint == endpoint && (d.Endpoint || through || slices.Contains(d.Captures, seq)) {
 			delete(t.waiting, seq)
 		}

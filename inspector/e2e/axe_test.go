@@ -84,6 +84,20 @@ func testAccessibility(r *rig) {
 	looks("ways to send", func() { p.sees("PowerShell") })
 	p.navigate("/e/default/settings")
 	looks("settings", func() { p.sees("Settings of default") })
+	p.navigate("/e/default/connections")
+	looks("no connections", func() { p.sees("on the shared port only") })
+	s.failures("default")
+	p.navigate("/e/default/connections")
+	looks("connections", func() {
+		p.until("the rows are open", `() => {
+			document.querySelectorAll('main details').forEach((d) => { d.open = true; });
+			return document.querySelectorAll('main li dl').length === 3;
+		}`)
+	})
+	p.navigate("/e/default")
+	looks("list with connections", func() { p.shows(kept) })
+	p.navigate("/e/default/settings")
+	looks("settings of a listener", func() { p.sees("--cacert hookrange-ca.pem") })
 	p.navigate("/e/nowhere")
 	looks("missing endpoint", func() { p.sees("There is no endpoint") })
 	p.navigate("/e/default/settings")

@@ -47,6 +47,7 @@ func TestBrowser(t *testing.T) {
 		"killed and started again":           testKilled,
 		"bodies of 10 MiB":                   testLargeBodies,
 		"an endpoint deleted while open":     testDeletedEndpoint,
+		"connections without a request":      testConnections,
 		"no accessibility violations":        testAccessibility,
 		"a conformance run is followed":      testConformanceRun,
 		"a manual run is a checklist":        testManualChecklist,

@@ -114,6 +114,17 @@ func screens(p *tab, s *server, seq int64, folder string) {
 	p.navigate("/e/langsmith/settings")
 	p.sees("Settings of langsmith")
 	each(p, folder, "settings")
+	hook, client := s.failures("langsmith")
+	p.navigate("/e/langsmith/connections")
+	p.sees("reset@accept")
+	if status := attempt(p.t, client, hook); status != http.StatusOK {
+		p.t.Fatalf("answered %d", status)
+	}
+	p.sees("1 request")
+	each(p, folder, "connections")
+	p.navigate("/e/langsmith/settings")
+	p.sees("--cacert hookrange-ca.pem")
+	each(p, folder, "settings-listener")
 	p.navigate("/e/langsmith")
 	p.press("button", "Connect a sender")
 	p.sees("PowerShell")

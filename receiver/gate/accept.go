@@ -14,14 +14,14 @@ const (
 
 // closeAtOnce is close@accept: an orderly end without a byte. A socket that is closed with bytes unread sends a reset
 // instead, so what the sender still sends is read first.
-func (c *Conn) closeAtOnce() {
+func (c *Conn) closeAtOnce(ctx context.Context) {
 	if err := c.CloseWrite(); err != nil {
 		_ = c.Close()
 		return
 	}
 	c.tell()
 	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
-	defer context.AfterFunc(c.gate.ctx, func() { _ = c.SetReadDeadline(time.Now()) })()
+	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Now()) })()
 	_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes)
 	_ = c.TCPConn.Close()
 }

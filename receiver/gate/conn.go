@@ -20,15 +20,16 @@ import (
 type Conn struct {
 	*net.TCPConn
 
-	gate     *Gate
 	at       time.Time
 	requests atomic.Int64
 	written  atomic.Int64
 	sharing  atomic.Int64
-	// mute drops what is written.
-	mute atomic.Bool
+	// mute drops what is written; abrupt tells that closing sends an RST.
+	mute, abrupt atomic.Bool
 
-	mu    sync.Mutex
+	mu sync.Mutex
+	// gate is nil until the sender has named it, where gates are told apart by name.
+	gate  *Gate
 	facts webhook.Connection
 	tls   *tls.Conn
 	// frames is nil where HTTP/2 is not served.
@@ -38,11 +39,18 @@ type Conn struct {
 	closed bool
 }
 
-func (g *Gate) newConn(raw *net.TCPConn) *Conn {
+func newConn(raw *net.TCPConn) *Conn {
 	at := time.Now()
-	return &Conn{TCPConn: raw, gate: g, at: at, facts: webhook.Connection{
-		Endpoint: g.config.Endpoint, Peer: addrPort(raw.RemoteAddr()), At: at.UTC(), Reached: webhook.ConnAccepted,
+	return &Conn{TCPConn: raw, at: at, facts: webhook.Connection{
+		Peer: addrPort(raw.RemoteAddr()), At: at.UTC(), Reached: webhook.ConnAccepted,
 	}}
+}
+
+// join makes the connection one of the gate's.
+func (c *Conn) join(g *Gate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gate, c.facts.Endpoint = g, g.config.Endpoint
 }
 
 // Under returns the Conn below the layers of a connection, or nil.
@@ -140,6 +148,12 @@ func (c *Conn) leave(by webhook.HangUp) {
 	}
 }
 
+// SetLinger notes whether closing sends an RST, as it does with 0.
+func (c *Conn) SetLinger(sec int) error {
+	c.abrupt.Store(sec == 0)
+	return c.TCPConn.SetLinger(sec)
+}
+
 // Reset closes the connection with an RST, dropping what was not sent.
 func (c *Conn) Reset() error {
 	return errors.Join(c.SetLinger(0), c.Close())
@@ -173,18 +187,19 @@ func (c *Conn) tell() {
 	c.mu.Lock()
 	told := c.closed
 	c.closed = true
-	facts := c.facts
+	facts, g := c.facts, c.gate
 	ended := time.Since(c.at)
 	if !c.gone.IsZero() {
 		ended = c.gone.Sub(c.at)
 	}
 	c.mu.Unlock()
-	if told {
+	if told || g == nil {
 		return
 	}
 	facts.Ended, facts.Requests = &ended, int(c.requests.Load())
-	c.gate.left(c)
-	c.gate.config.Record(facts)
+	facts.Reset = facts.EndedBy == "" && c.abrupt.Load()
+	g.left(c)
+	g.config.Record(facts)
 }
 
 func (c *Conn) fault(p *webhook.Plan) {

@@ -1,10 +1,13 @@
-// Package gate is a listener that one endpoint has for itself, so that faults can happen before there is a request:
+// Package gate is a listener, or a name on one that is shared, that one endpoint has for itself, so that faults can
+// happen before there is a request:
 //
 //	            place in the sequence
 //	                    │
 //	TCP ── valve ── accept loop ── [fault] ── TLS ── [fault] ── Accept ── http.Server
 //	         │                        │                │
 //	         └── Counter (SYNs) ──────┴────────────────┴── Record (webhook.Connection)
+//
+// Where gates share a listener (Names), a connection comes to its gate within TLS, once its sender has named it.
 //
 // The valve refuses connections, or leaves them unanswered, without giving the port away. What the endpoint's plan
 // wants is asked for at each connection and each request, by the place in the plan's sequence, which the gate keeps.
@@ -36,6 +39,9 @@ type Config struct {
 	Addr netip.AddrPort
 	// Steps of the endpoint.
 	Steps Steps
+	// Names, unless nil, is a listener that the gate shares with others: Addr and Counter are not used then, and Authority
+	// is needed. Steps before the sender has said whom it wants, such as refuse, cannot be carried out there.
+	Names *Names
 	// Authority signs the certificates. Nil for a gate without TLS.
 	Authority *Authority
 	// H2 offers HTTP/2 beside HTTP/1.1. It needs Authority.

@@ -17,7 +17,8 @@ import (
 // that should reach HTTP, after TLS where there is TLS; they are a *Conn or a *tls.Conn over one. Each connection
 // that it hands over must be closed. It is safe for concurrent use.
 type Gate struct {
-	config  Config
+	config Config
+	// valve is nil for a gate that is reached by name.
 	valve   *valve
 	addr    net.Addr
 	certs   *certificates
@@ -63,21 +64,29 @@ type hold struct {
 
 // Open listens on config.Addr, whose port must not be 0, and begins with the first step.
 func Open(config Config) (*Gate, error) {
-	if config.Addr.Port() == 0 || config.H2 && config.Authority == nil {
-		return nil, fmt.Errorf("%w: gate of %s: give a port, and an authority for HTTP/2", webhook.ErrInvalid, config.Endpoint)
+	named := config.Names != nil
+	if config.Addr.Port() == 0 && !named || (config.H2 || named) && config.Authority == nil {
+		return nil, fmt.Errorf("%w: gate of %s: give a port, and an authority for TLS", webhook.ErrInvalid, config.Endpoint)
 	}
-	v, err := newValve(config.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("endpoint %s: listen: %w", config.Endpoint, err)
-	}
-	g := &Gate{
-		config: config, valve: v, addr: net.TCPAddrFromAddrPort(config.Addr), steps: config.Steps,
-		out: make(chan net.Conn), conns: map[*Conn]struct{}{},
-	}
+	g := &Gate{config: config, steps: config.Steps, out: make(chan net.Conn), conns: map[*Conn]struct{}{}}
 	g.moved = sync.NewCond(&g.mu)
+	if named {
+		config.Addr = addrPort(config.Names.ln.Addr())
+	} else {
+		v, err := newValve(config.Addr)
+		if err != nil {
+			return nil, fmt.Errorf("endpoint %s: listen: %w", config.Endpoint, err)
+		}
+		g.valve = v
+	}
+	g.addr = net.TCPAddrFromAddrPort(config.Addr)
 	g.ctx, g.stop = context.WithCancel(context.Background())
 	if config.Authority != nil {
 		g.certs = newCertificates(config.Authority, config.Addr.Addr(), config.H2)
+	}
+	if named {
+		config.Names.add(g)
+		return g, nil
 	}
 	if config.Counter != nil {
 		config.Counter.watch(g)
@@ -117,6 +126,10 @@ func (g *Gate) Close() error {
 	}
 	g.mu.Unlock()
 	g.stop()
+	if g.config.Names != nil {
+		g.config.Names.remove(g)
+		return nil
+	}
 	err := g.valve.close()
 	if g.config.Counter != nil {
 		g.config.Counter.forget(g)
@@ -202,7 +215,7 @@ func (g *Gate) loop() {
 		conn, err := g.valve.accept()
 		if err == nil {
 			g.flows.accepted(addrPort(conn.RemoteAddr()))
-			g.meet(g.newConn(conn))
+			g.meet(newConn(conn))
 			continue
 		}
 		g.mu.Lock()
@@ -225,8 +238,9 @@ func (g *Gate) wait(d time.Duration) {
 	}
 }
 
-// meet gives a connection its step.
-func (g *Gate) meet(c *Conn) {
+// enter takes a connection in and returns its step.
+func (g *Gate) enter(c *Conn) webhook.Plan {
+	c.join(g)
 	g.mu.Lock()
 	g.parked = true
 	g.conns[c] = struct{}{}
@@ -237,9 +251,15 @@ func (g *Gate) meet(c *Conn) {
 	if plan.Fault != "" {
 		c.fault(&plan)
 	}
+	return plan
+}
+
+// meet gives a connection its step.
+func (g *Gate) meet(c *Conn) {
+	plan := g.enter(c)
 	switch plan.Fault {
 	case webhook.CloseAccept:
-		g.running.Go(func() { g.wait(plan.After); c.closeAtOnce() })
+		g.running.Go(func() { g.wait(plan.After); c.closeAtOnce(g.ctx) })
 	case webhook.ResetAccept:
 		if plan.After == 0 {
 			c.resetAtOnce()
@@ -249,7 +269,7 @@ func (g *Gate) meet(c *Conn) {
 	case webhook.Refuse, webhook.Blackhole:
 		c.late()
 	default:
-		g.admit(c, &plan)
+		g.admit(c, plan)
 	}
 }
 
@@ -269,13 +289,13 @@ func (g *Gate) take() webhook.Plan {
 }
 
 // admit hands the connection over, after TLS where there is TLS.
-func (g *Gate) admit(c *Conn, plan *webhook.Plan) {
+func (g *Gate) admit(c *Conn, plan webhook.Plan) {
 	if g.certs == nil {
 		g.running.Go(func() { g.offer(c) })
 		return
 	}
 	g.running.Go(func() {
-		if conn := g.shake(c, plan); conn != nil {
+		if conn := shake(g.ctx, c, func(*Conn, string) (*Gate, webhook.Plan) { return g, plan }); conn != nil {
 			g.offer(conn)
 		}
 	})

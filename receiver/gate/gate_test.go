@@ -63,7 +63,12 @@ func newRig(t *testing.T, respond string, change ...setting) *rig {
 	}
 	r.authority = config.Authority
 	var err error
-	if r.Gate, err = (gate.Ports{}).WithDefaults().Open(config); err != nil {
+	if config.Names != nil {
+		r.Gate, err = gate.Open(config)
+	} else {
+		r.Gate, err = (gate.Ports{}).WithDefaults().Open(config)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	r.address = r.Addr().String()

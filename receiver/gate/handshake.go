@@ -13,14 +13,24 @@ import (
 // handshakeTime bounds a TLS handshake.
 const handshakeTime = 10 * time.Second
 
-// shake makes the TLS connection over c as planned and returns it, or nil when it broke off.
-func (g *Gate) shake(c *Conn, plan *webhook.Plan) net.Conn {
+// shake makes the TLS connection over c and returns it, or nil when it broke off. Choose is asked, once the sender's
+// first message has named what it wants, for the gate that the connection comes to and what is planned there.
+func shake(ctx context.Context, c *Conn, choose func(c *Conn, name string) (*Gate, webhook.Plan)) net.Conn {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(handshakeTime, func() { cancel(context.DeadlineExceeded) })
+	defer late.Stop()
 	name := ""
-	config := &tls.Config{
+	conn := tls.Server(c, &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			name = hello.ServerName
+			g, plan := choose(c, name)
+			if g == nil {
+				return nil, c.nobody()
+			}
 			if plan.After > 0 {
+				late.Reset(handshakeTime + plan.After)
 				g.wait(plan.After)
 			}
 			switch plan.Fault {
@@ -32,11 +42,11 @@ func (g *Gate) shake(c *Conn, plan *webhook.Plan) net.Conn {
 				return g.certs.config(plan.Cert), nil
 			}
 		},
-	}
-	conn := tls.Server(c, config)
-	ctx, cancel := context.WithTimeout(g.ctx, handshakeTime+plan.After)
-	defer cancel()
+	})
 	err := conn.HandshakeContext(ctx)
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		err = errSlow
+	}
 	c.shaken(conn, name, err)
 	if err != nil {
 		_ = c.Close()
@@ -44,6 +54,8 @@ func (g *Gate) shake(c *Conn, plan *webhook.Plan) net.Conn {
 	}
 	return conn
 }
+
+var errSlow = errors.New("not complete within " + handshakeTime.String())
 
 // shaken notes how the handshake went.
 func (c *Conn) shaken(conn *tls.Conn, name string, err error) {
@@ -53,9 +65,6 @@ func (c *Conn) shaken(conn *tls.Conn, name string, err error) {
 		h.Version, h.Protocol = tls.VersionName(state.Version), state.NegotiatedProtocol
 	} else {
 		h.Err = err.Error()
-		if errors.Is(err, context.DeadlineExceeded) {
-			h.Err = "not complete within " + handshakeTime.String()
-		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,7 +26,7 @@ func reachedBy(s state) webhook.Reached {
 
 // adjust makes the valve agree with the current step. mu is held, and free in between.
 func (g *Gate) adjust() {
-	for !g.closed {
+	for !g.closed && g.valve != nil {
 		if g.moving {
 			g.moved.Wait()
 			continue

@@ -83,7 +83,7 @@ func (l *Endpoint) Connections(ctx context.Context) ([]webhook.Connection, error
 	}
 	var all []webhook.Connection
 	for after := webhook.Seq(0); ; {
-		part, err := l.house.store.Connections(ctx, l.endpoint.Name, after, 1000)
+		part, err := l.house.store.Connections(ctx, webhook.Query{Endpoint: l.endpoint.Name, After: after, Limit: 1000, Ascending: true})
 		if err != nil {
 			return nil, err
 		}

@@ -127,7 +127,7 @@ func Share(ctx context.Context, server Server, prefix string) *Range {
 
 // open begins to pass news on.
 func (r *Range) open(ctx context.Context, after webhook.Seq) context.Context {
-	if r.cramped = r.edge.CheckListener(&webhook.ListenerPolicy{}); r.cramped == nil {
+	if r.cramped = r.edge.CheckListener(&webhook.Endpoint{Listener: &webhook.ListenerPolicy{}}); r.cramped == nil {
 		r.authority, r.cramped = r.edge.AuthorityPEM()
 	}
 	life, ends := context.WithCancel(context.WithoutCancel(ctx))

@@ -10,7 +10,8 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
-// The bounds of what is kept of connections. They go without a fact: a watcher counts what it has seen.
+// The bounds of what is kept of an endpoint's connections, unless its retention says otherwise. They go without a fact:
+// a watcher counts what it has seen.
 const (
 	maxConnections = 10_000
 	connectionAge  = 7 * 24 * time.Hour
@@ -19,8 +20,9 @@ const (
 )
 
 // RecordConnection stores a connection, or a try to make one, as a fact. It returns when it is queued, not when it is
-// on disk, and waits only while the queue is full. Of each endpoint the newest 10 000 are kept, for 7 days. A
-// connection of an endpoint that is gone meanwhile is dropped. ErrNotFound, ErrUnavailable.
+// on disk, and waits only while the queue is full. What the endpoint's
+// retention does not bound is bounded to the newest 10 000, for 7 days. A connection of an endpoint that is gone
+// meanwhile is dropped. ErrNotFound, ErrUnavailable.
 func (s *Store) RecordConnection(ctx context.Context, c webhook.Connection) error {
 	e, ok := s.directory.Load().byName[c.Endpoint]
 	if !ok {
@@ -52,46 +54,95 @@ func (w *connecting) write(t *tx) error {
 	if _, err := t.exec(insert, t.next(), w.place.id, w.at, w.data); err != nil {
 		return err
 	}
-	if w.place.connections++; w.place.connections%pruneConnections != 0 {
-		return nil
+	w.place.connections++
+	if bound := w.place.kept.Count; bound >= 0 && w.place.connections%min(pruneConnections, max(bound/4, 1)) == 0 {
+		_, err := t.exec(prune, w.place.id, max(bound, 1))
+		return err
 	}
-	_, err := t.exec(prune, w.place.id, int64(maxConnections))
-	return err
+	return nil
 }
 
 // trimConnections deletes connections that are too old, some at a time, but not the newest fact of its kind: no seq
 // may be given out twice.
 func (w *writer) trimConnections(now time.Time) {
 	const (
-		oldest = `SELECT coalesce((SELECT at FROM connections ORDER BY seq LIMIT 1), ?)`
-		remove = `DELETE FROM connections WHERE seq IN (SELECT seq FROM connections WHERE seq <
-			(SELECT max(seq) FROM connections) ORDER BY seq LIMIT ?) AND at < ?`
+		oldest = `SELECT coalesce((SELECT at FROM connections WHERE endpoint = ? ORDER BY seq LIMIT 1), ?)`
+		remove = `DELETE FROM connections WHERE seq IN (SELECT seq FROM connections WHERE endpoint = ?1 AND seq <
+			(SELECT max(seq) FROM connections) ORDER BY seq LIMIT ?2) AND at < ?3`
 	)
-	bound := now.Add(-connectionAge).UnixNano()
-	for w.s.queue.waiting() == 0 {
-		at, err := w.conn.integer(oldest, bound)
-		if err != nil || at >= bound {
-			return
-		}
-		if !w.step(func(t *tx) (int, error) {
-			n, err := t.exec(remove, int64(trimRows), bound)
-			return int(n), err
-		}) {
-			return
+	for _, e := range w.s.directory.Load().byID {
+		for bound := now.Add(-e.kept.Age).UnixNano(); e.kept.Age > 0; {
+			if w.s.queue.waiting() > 0 {
+				return
+			}
+			at, err := w.conn.integer(oldest, e.id, bound)
+			if err != nil || at >= bound || !w.step(func(t *tx) (int, error) {
+				n, err := t.exec(remove, e.id, int64(trimRows), bound)
+				return int(n), err
+			}) {
+				break
+			}
 		}
 	}
 }
 
-// Connections returns connections of an endpoint after a seq in order, at most limit (1 to 1000). Damaged rows are left
-// out and logged once. ErrNotFound.
-func (s *Store) Connections(ctx context.Context, endpoint string, after webhook.Seq, limit int) ([]webhook.Connection, error) {
-	const query = `SELECT seq, data FROM connections WHERE endpoint = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+// DeleteConnections deletes the connections of an endpoint up to a seq and overwrites them in the file; through 0 means
+// all that are there now. It goes in bounded steps, of which the last tells in a fact, and returns how many it deleted.
+// ErrNotFound, ErrUnavailable.
+func (s *Store) DeleteConnections(ctx context.Context, endpoint string, through webhook.Seq) (int, error) {
+	const remove = `DELETE FROM connections WHERE seq IN
+		(SELECT seq FROM connections WHERE endpoint = ? AND seq <= ? ORDER BY seq LIMIT ?)`
+	if through <= 0 {
+		through = s.Last()
+	}
+	total := 0
+	for more := true; more; {
+		step := make(chan int, 1)
+		err := s.do(ctx, 0, func(t *tx) error {
+			e, ok := s.directory.Load().byName[endpoint]
+			if !ok || e.gone {
+				return webhook.ErrNotFound
+			}
+			if err := t.secure(); err != nil {
+				return err
+			}
+			n, err := t.exec(remove, e.id, int64(through), int64(trimRows))
+			step <- int(n)
+			if err != nil || n == trimRows || total+int(n) == 0 {
+				return err
+			}
+			return t.deleted(endpoint, nil, &webhook.Deletion{Connections: true, Through: through})
+		})
+		if err != nil {
+			return total, fmt.Errorf("store: delete connections of %q: %w", endpoint, err)
+		}
+		count := <-step
+		total, more = total+count, count == trimRows
+	}
+	return total, nil
+}
+
+// Connections returns connections of an endpoint, newest first unless the query is ascending, at most its limit (1 to
+// 1000). Damaged rows are left out and logged once. ErrNotFound.
+func (s *Store) Connections(ctx context.Context, q webhook.Query) ([]webhook.Connection, error) {
+	const (
+		ascending  = `SELECT seq, data FROM connections WHERE endpoint = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`
+		descending = `SELECT seq, data FROM connections WHERE endpoint = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`
+	)
+	limit, query := q.Limit, descending
 	if limit < 1 || limit > maxLimit {
 		limit = maxLimit
 	}
-	e, err := s.find(endpoint)
+	if q.Ascending {
+		query = ascending
+	}
+	e, err := s.find(q.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("store: connections: %w", err)
+	}
+	before := s.Last() + 1
+	if q.Before > 0 {
+		before = min(before, q.Before)
 	}
 	var found []webhook.Connection
 	err = s.readers.each(ctx, query, func(r *sql.Rows) error {
@@ -101,13 +152,13 @@ func (s *Store) Connections(ctx context.Context, endpoint string, after webhook.
 			return err
 		}
 		if c, ok := s.connection(ctx, seq, e.id, data); ok {
-			c.Endpoint = endpoint
+			c.Endpoint = q.Endpoint
 			found = append(found, c)
 		}
 		return nil
-	}, e.id, int64(after), int64(s.Last()), limit)
+	}, e.id, int64(q.After), int64(before), limit)
 	if err != nil {
-		return nil, fmt.Errorf("store: connections of %q: %w", endpoint, err)
+		return nil, fmt.Errorf("store: connections of %q: %w", q.Endpoint, err)
 	}
 	return found, nil
 }
@@ -163,6 +214,7 @@ func packConnection(c *webhook.Connection, endpoint int64) []byte {
 	p.int(int64(c.Requests))
 	p.duration(c.Ended)
 	p.string(string(c.EndedBy))
+	p.bool(c.Reset)
 	return p.seal(seqBytes(webhook.Seq(endpoint)))
 }
 
@@ -189,5 +241,8 @@ func unpackConnection(data []byte, endpoint int64) (webhook.Connection, error) {
 	c.Requests = int(u.int())
 	c.Ended = u.duration()
 	c.EndedBy = webhook.HangUp(u.string())
+	if len(u.buf) > 0 { // a row of an earlier version ends here
+		c.Reset = u.bool()
+	}
 	return c, u.err
 }

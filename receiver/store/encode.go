@@ -242,6 +242,7 @@ func packDeletion(d *webhook.Deletion) []byte {
 	p.string(string(d.Class))
 	p.int(int64(d.Through))
 	p.bool(d.Endpoint)
+	p.bool(d.Connections)
 	return p.seal(nil)
 }
 
@@ -258,6 +259,9 @@ func unpackDeletion(data []byte) (*webhook.Deletion, error) {
 	d.Class = webhook.Class(u.string())
 	d.Through = webhook.Seq(u.int())
 	d.Endpoint = u.bool()
+	if len(u.buf) > 0 { // a row of an earlier version ends here
+		d.Connections = u.bool()
+	}
 	return d, u.err
 }
 

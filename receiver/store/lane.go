@@ -82,8 +82,9 @@ type place struct {
 	id    int64
 	name  string
 	lanes [3]*lane
-	// connections counts those recorded since the start; the writer's.
+	// connections counts those recorded since the start; kept bounds those that are there. Both are the writer's.
 	connections int64
+	kept        webhook.Quota
 	// gone is the writer's.
 	gone bool
 }
@@ -100,6 +101,9 @@ func (p *place) setQuotas(ep *webhook.Endpoint) {
 	for i, class := range allClasses() {
 		p.lanes[i].quota = quotaOf(ep, class)
 	}
+	p.kept = ep.Retention.Connections
+	p.kept.Count = or(p.kept.Count, maxConnections)
+	p.kept.Age = or(p.kept.Age, connectionAge)
 }
 
 // entry is one version of an endpoint.

@@ -124,7 +124,7 @@ type Delivery struct {
 	Attempts []Capture
 }
 
-// Query selects captures of one endpoint, without bodies unless WithBody.
+// Query selects captures of one endpoint, without bodies unless WithBody; or connections, which have no class and no body.
 type Query struct {
 	// Endpoint is the name; empty means all.
 	Endpoint string

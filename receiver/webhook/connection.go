@@ -39,8 +39,9 @@ type Connection struct {
 	Requests int
 	// Ended is when it ended, from At; nil while it is open and for one that was never accepted.
 	Ended *time.Duration
-	// EndedBy is empty when the receiver ended it.
+	// EndedBy is empty when the receiver ended it; Reset tells that the receiver did so with an RST.
 	EndedBy HangUp
+	Reset   bool
 }
 
 // Handshake is what is known of a TLS handshake.

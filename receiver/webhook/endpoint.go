@@ -133,6 +133,8 @@ type FetchPolicy struct {
 // incomplete captures never evict accepted ones. Zero fields take the store's defaults; -1 means unbounded.
 type Retention struct {
 	Accepted, Rejected, Incomplete Quota
+	// Connections bounds those to the endpoint's own listener; its Bytes are not used.
+	Connections Quota
 }
 
 // Quota bounds the captures of one class of one endpoint. The oldest go first.
@@ -162,7 +164,9 @@ func (r Retention) Of(class Class) Quota {
 type ListenerPolicy struct {
 	// TLS makes it speak HTTPS. H2 offers HTTP/2 beside HTTP/1.1, and with it TLS.
 	TLS, H2 bool
-	// Port is the port it listens on; zero takes a free one of the receiver's range.
+	// Named gives the endpoint a name on the receiver's shared TLS port in place of a port of its own, and with it TLS.
+	Named bool
+	// Port is the port it listens on; zero takes a free one of the receiver's range. It is zero when Named.
 	Port int
 }
 

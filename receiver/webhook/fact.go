@@ -11,7 +11,7 @@ const (
 	FactOutcome FactKind = "outcome"
 	// FactResolved: a stored object became known or changed its state; Fact.Object, without Data.
 	FactResolved FactKind = "resolved"
-	// FactDeletion: captures are gone; Fact.Deletion.
+	// FactDeletion: captures or connections are gone; Fact.Deletion.
 	FactDeletion FactKind = "deletion"
 	// FactConnection: a connection to an endpoint's own listener has ended, or a try to connect was refused or dropped;
 	// Fact.Connection.
@@ -32,12 +32,15 @@ type Fact struct {
 	Connection *Connection
 }
 
-// Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through.
+// Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through. Connections that
+// retention takes go without a fact.
 type Deletion struct {
 	Captures []Seq
 	// Class is empty for every class.
 	Class   Class
 	Through Seq
+	// Connections tells that connections up to Through are gone, and no captures.
+	Connections bool
 	// Endpoint is true when the endpoint itself was deleted.
 	Endpoint bool
 }

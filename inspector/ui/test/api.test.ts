@@ -48,14 +48,15 @@ test('bytes are read as far as asked', async () => {
 });
 
 test.each([
-  ['/', { endpoint: '', seq: null, settings: false }],
-  ['/e/a', { endpoint: 'a', seq: null, settings: false }],
-  ['/e/a/', { endpoint: 'a', seq: null, settings: false }],
-  ['/e/a/12', { endpoint: 'a', seq: 12, settings: false }],
-  ['/e/a/settings', { endpoint: 'a', seq: null, settings: true }],
-  ['/e/a/0x1', { endpoint: 'a', seq: null, settings: false }],
-  ['/e/%zz', { endpoint: '%zz', seq: null, settings: false }],
-  ['/other', { endpoint: '', seq: null, settings: false }],
+  ['/', { endpoint: '', seq: null, settings: false, connections: false }],
+  ['/e/a', { endpoint: 'a', seq: null, settings: false, connections: false }],
+  ['/e/a/', { endpoint: 'a', seq: null, settings: false, connections: false }],
+  ['/e/a/12', { endpoint: 'a', seq: 12, settings: false, connections: false }],
+  ['/e/a/settings', { endpoint: 'a', seq: null, settings: true, connections: false }],
+  ['/e/a/0x1', { endpoint: 'a', seq: null, settings: false, connections: false }],
+  ['/e/%zz', { endpoint: '%zz', seq: null, settings: false, connections: false }],
+  ['/e/a/connections', { endpoint: 'a', seq: null, settings: false, connections: true }],
+  ['/other', { endpoint: '', seq: null, settings: false, connections: false }],
 ])('route %s', (pathname, want) => expect(parseRoute(pathname)).toEqual(want));
 
 test('paths', () => {

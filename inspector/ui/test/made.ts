@@ -19,7 +19,7 @@ export const arrival = (seq: number, over: Partial<Capture> = {}): Fact => ({ ty
 export const ended = (seq: number, of: number, status = 200): Fact => ({ type: 'fact', seq, endpoint: 'a', fact: 'outcome', of, outcome: outcome(seq, status) });
 type Deletion = (Fact & { fact: 'deletion' })['deletion'];
 export const deletion = (seq: number, d: Partial<Deletion>): Fact => ({
-  type: 'fact', seq, endpoint: 'a', fact: 'deletion', deletion: { captures: [], class: '', through: 0, endpoint: false, ...d },
+  type: 'fact', seq, endpoint: 'a', fact: 'deletion', deletion: { captures: [], class: '', through: 0, endpoint: false, connections: false, ...d },
 });
 
 export interface Asked {

@@ -61,7 +61,7 @@ export class Detail {
     for (const fact of facts) {
       if (fact.fact === 'deletion') this.gone ||= capture !== null && deletes(fact, capture);
       else if (fact.fact === 'arrival') again ||= fact.capture.delivery === capture?.delivery;
-      else again ||= fact.of === this.seq || this.delivery?.attempts.some((a) => a.seq === fact.of) === true;
+      else if (fact.fact !== 'connection') again ||= fact.of === this.seq || this.delivery?.attempts.some((a) => a.seq === fact.of) === true;
     }
     if (!again) return;
     clearTimeout(this.#timer);

@@ -9,6 +9,7 @@ export const keys: [keys: string[], does: string][] = [
   [['c'], 'copy the hook URL'],
   [['p'], 'change what it answers'],
   [['g', 's'], 'settings of the endpoint'],
+  [['g', 'c'], 'connections of the endpoint'],
   [['g', 't'], 'conformance runs'],
   [['g', 'l'], 'list of captures'],
   [['?'], 'this help'],

@@ -11,5 +11,7 @@ export const presets: { text: string; says: string }[] = [
   { text: 'drip/for=10s', says: 'send the body byte by byte' },
   { text: 'truncate', says: 'promise more than is sent' },
   { text: 'garbage', says: 'answer with something that is not HTTP' },
+  { text: 'refuse/for=5s 200', says: 'refuse connections for 5 s, at a port of its own' },
+  { text: 'tls-badcert 200', says: 'a bad certificate first, at an HTTPS port of its own' },
   { text: '500/p=0.3 200', says: 'fail now and then' },
 ];

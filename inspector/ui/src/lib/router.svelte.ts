@@ -1,10 +1,12 @@
-// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/settings, /tests, /tests/{run},
+// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/settings,
+// /e/{endpoint}/connections, /tests, /tests/{run},
 // /tests/{run}/{case}, /tests/{run}/{case}?with={other run}.
 
 export interface Route {
   endpoint: string;
   seq: number | null;
   settings: boolean;
+  connections: boolean;
   /** Set on the pages of conformance runs; empty parts are not in the path. */
   tests?: TestsRoute;
 }
@@ -16,16 +18,18 @@ export interface TestsRoute {
   other: string;
 }
 
+const nowhere: Route = { endpoint: '', seq: null, settings: false, connections: false };
+
 export function parseRoute(address: string): Route {
   const [pathname = '', search = ''] = address.split('?');
   const [head, name = '', rest = ''] = pathname.split('/').slice(1);
   if (head === 'tests') {
     const tests = { run: decode(name), case: decode(rest), other: new URLSearchParams(search).get('with') ?? '' };
-    return { endpoint: '', seq: null, settings: false, tests };
+    return { ...nowhere, tests };
   }
-  if (head !== 'e' || name === '') return { endpoint: '', seq: null, settings: false };
+  if (head !== 'e' || name === '') return nowhere;
   const seq = /^[1-9]\d{0,15}$/.test(rest) ? Number(rest) : null;
-  return { endpoint: decode(name), seq, settings: rest === 'settings' };
+  return { endpoint: decode(name), seq, settings: rest === 'settings', connections: rest === 'connections' };
 }
 
 function decode(segment: string): string {
@@ -36,7 +40,7 @@ function decode(segment: string): string {
   }
 }
 
-export function pathOf(endpoint: string, rest: number | 'settings' | null = null): string {
+export function pathOf(endpoint: string, rest: number | 'settings' | 'connections' | null = null): string {
   if (endpoint === '') return '/';
   return '/e/' + encodeURIComponent(endpoint) + (rest === null ? '' : '/' + rest);
 }

@@ -61,6 +61,7 @@ export function attemptsOf(rows: readonly Capture[]): Map<string, number> {
 export function deletes(fact: Fact & { fact: 'deletion' }, capture: Pick<Capture, 'seq' | 'class'>): boolean {
   const d = fact.deletion;
   if (d.endpoint) return true;
+  if (d.connections) return false;
   if (d.captures && d.captures.length > 0) return d.captures.includes(capture.seq);
   if (d.class && d.class !== capture.class) return false;
   return capture.seq <= (d.through || fact.seq);

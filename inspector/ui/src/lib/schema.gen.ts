@@ -43,7 +43,7 @@ export interface paths {
          */
         put: operations["replaceEndpoint"];
         post?: never;
-        /** Delete an endpoint with its captures */
+        /** Delete an endpoint with its captures and connections */
         delete: operations["deleteEndpoint"];
         options?: never;
         head?: never;
@@ -82,7 +82,8 @@ export interface paths {
         post?: never;
         /**
          * Delete captures
-         * @description All of the endpoint's, or those of the classes named, up to and with `through`.
+         * @description All of the endpoint's, or those of the classes named, up to and with `through`. Where no class is named, its
+         *     connections up to there go too.
          */
         delete: operations["deleteCaptures"];
         options?: never;
@@ -228,6 +229,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Connections to the endpoint's own listener, newest first
+         * @description Every connection, with its TLS handshake and how it ended, and every try that was refused or left unanswered,
+         *     where the system allows to count these (`counted`). One that brought no request has no capture: here is all
+         *     there is of it. An endpoint that is reached on the shared port only has none. Give `next` as `before` for the
+         *     following page.
+         */
+        get: operations["listConnections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{endpoint}/wait": {
         parameters: {
             query?: never;
@@ -359,6 +386,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ca.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The certificate that senders are to trust
+         * @description The certificate of the authority that signs what endpoints show over TLS, in PEM. It is no secret and needs no
+         *     token. `curl --cacert FILE`, `SSL_CERT_FILE=FILE` or `verify="FILE"` in Python, `NODE_EXTRA_CA_CERTS=FILE` in
+         *     Node make a sender trust it. 404 where the server gives endpoints no listeners of their own.
+         */
+        get: operations["getAuthority"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.yaml": {
         parameters: {
             query?: never;
@@ -447,8 +496,37 @@ export interface components {
         /** @description Settings of an endpoint. Read-only properties are taken and ignored. */
         EndpointInput: {
             name?: string;
-            /** @description What to give to the sender. */
+            /** @description What to give to the sender; the first of urls. */
             readonly url?: string;
+            /**
+             * @description All that lead to the endpoint: at a `port` of its own, by `name` on the shared TLS port, or on the `shared`
+             *     port. Only the last is behind `serve --public-url`; `serve --listener-host` says by which host senders reach
+             *     ports of endpoints' own. Faults before HTTP happen only where the first leads to.
+             */
+            readonly urls?: {
+                /** @enum {string} */
+                via: "port" | "name" | "shared";
+                url: string;
+            }[];
+            /**
+             * @description What the endpoint has for itself beside the shared port: `plain` or `tls` is a port of its own, `name` is a
+             *     name on the shared TLS port (`serve --listen-tls`), which faults before a sender can name the endpoint
+             *     (refuse, blackhole, close@accept, reset@accept) do not go with. With `none` it gets a port of its own, too,
+             *     while `respond` has faults before HTTP. Connections are recorded at a listener of its own only.
+             */
+            listener?: {
+                /**
+                 * @description none when empty.
+                 * @enum {string}
+                 */
+                kind?: "" | "none" | "plain" | "tls" | "name";
+                /** @description Offer HTTP/2 beside HTTP/1.1; of tls and name. */
+                h2?: boolean;
+                /** @description Port of plain and tls; 0 takes a free one of serve --ports. */
+                port?: number;
+                /** @description Why it is not there, such as a port that is taken; empty when it is. */
+                readonly problem?: string;
+            };
             secret?: string;
             /** @description Accepted too while a secret is rotated. */
             previous_secret?: string;
@@ -499,6 +577,11 @@ export interface components {
                 accepted?: components["schemas"]["Quota"];
                 rejected?: components["schemas"]["Quota"];
                 incomplete?: components["schemas"]["Quota"];
+                /** @description Connections to a listener of its own. 0 takes the default, -1 is unbounded. */
+                connections?: {
+                    count?: number;
+                    age_ms?: number;
+                };
             };
             /** @description The configuration file owns it and wins at each start. */
             readonly declared?: boolean;
@@ -515,8 +598,37 @@ export interface components {
         };
         Endpoint: {
             name: string;
-            /** @description What to give to the sender. */
+            /** @description What to give to the sender; the first of urls. */
             readonly url: string;
+            /**
+             * @description All that lead to the endpoint: at a `port` of its own, by `name` on the shared TLS port, or on the `shared`
+             *     port. Only the last is behind `serve --public-url`; `serve --listener-host` says by which host senders reach
+             *     ports of endpoints' own. Faults before HTTP happen only where the first leads to.
+             */
+            readonly urls: {
+                /** @enum {string} */
+                via: "port" | "name" | "shared";
+                url: string;
+            }[];
+            /**
+             * @description What the endpoint has for itself beside the shared port: `plain` or `tls` is a port of its own, `name` is a
+             *     name on the shared TLS port (`serve --listen-tls`), which faults before a sender can name the endpoint
+             *     (refuse, blackhole, close@accept, reset@accept) do not go with. With `none` it gets a port of its own, too,
+             *     while `respond` has faults before HTTP. Connections are recorded at a listener of its own only.
+             */
+            listener: {
+                /**
+                 * @description none when empty.
+                 * @enum {string}
+                 */
+                kind?: "" | "none" | "plain" | "tls" | "name";
+                /** @description Offer HTTP/2 beside HTTP/1.1; of tls and name. */
+                h2?: boolean;
+                /** @description Port of plain and tls; 0 takes a free one of serve --ports. */
+                port?: number;
+                /** @description Why it is not there, such as a port that is taken; empty when it is. */
+                readonly problem?: string;
+            };
             secret: string;
             /** @description Accepted too while a secret is rotated. */
             previous_secret: string;
@@ -567,6 +679,11 @@ export interface components {
                 accepted?: components["schemas"]["Quota"];
                 rejected?: components["schemas"]["Quota"];
                 incomplete?: components["schemas"]["Quota"];
+                /** @description Connections to a listener of its own. 0 takes the default, -1 is unbounded. */
+                connections?: {
+                    count?: number;
+                    age_ms?: number;
+                };
             };
             /** @description The configuration file owns it and wins at each start. */
             readonly declared: boolean;
@@ -748,7 +865,66 @@ export interface components {
             complete: boolean;
         };
         Deleted: {
+            /** @description Captures. */
             deleted: number;
+            connections: number;
+        };
+        /**
+         * @description A connection to an endpoint's own listener, or a try to make one. Times count from `at`; null is "did not
+         *     happen".
+         */
+        Connection: {
+            /** @description 0 while it is open. */
+            seq: number;
+            endpoint: string;
+            /**
+             * Format: date-time
+             * @description When it was accepted
+             */
+            at: string;
+            remote_addr: string;
+            /**
+             * @description A try that is refused is answered by a reset, one that is dropped not at all.
+             * @enum {string}
+             */
+            reached: "accepted" | "refused" | "dropped";
+            /** @description What was carried out before any request. */
+            fault: string;
+            /**
+             * @description The step of the plan that it comes from.
+             * @example tls-badcert/cert=expired
+             */
+            step: string;
+            handshake: components["schemas"]["Handshake"] | null;
+            /** @description Requests that came on it. */
+            requests: number;
+            ended_ms: number | null;
+            /** @enum {string} */
+            ended_by: "" | "sender" | "receiver";
+            /** @enum {string} */
+            ended_with: "" | "fin" | "rst";
+        };
+        /** @description A TLS handshake. Version and alpn are empty when it broke off. */
+        Handshake: {
+            /** @description When it was complete or broke off. */
+            done_ms: number;
+            version: string;
+            server_name: string;
+            alpn: string;
+            /** @description Why it broke off. */
+            error: string;
+        };
+        Connections: {
+            connections: components["schemas"]["Connection"][];
+            next: number | null;
+            /** @description Those that have not ended. */
+            open: components["schemas"]["Connection"][];
+            /** @description The fault that keeps connections away now. */
+            shut: string;
+            /** @description Whether tries that are refused or dropped are among the connections. */
+            counted: boolean;
+            /** @description Why they are not. */
+            not_counted: string;
         };
         Delivery: {
             id: string;
@@ -778,6 +954,8 @@ export interface components {
             through: number;
             /** @description The endpoint itself is gone. */
             endpoint: boolean;
+            /** @description No captures are gone, but the connections up to through. */
+            connections: boolean;
         };
         /** @description A message of the live feed. */
         Event: {
@@ -789,7 +967,7 @@ export interface components {
             type: "fact";
             seq: number;
             /** @enum {string} */
-            fact: "arrival" | "outcome" | "resolved" | "deletion";
+            fact: "arrival" | "outcome" | "resolved" | "deletion" | "connection";
             endpoint: string;
             /** @description The capture that the fact is about. */
             of?: number;
@@ -797,6 +975,7 @@ export interface components {
             outcome?: components["schemas"]["Outcome"];
             object?: components["schemas"]["Resolved"];
             deletion?: components["schemas"]["Deletion"];
+            connection?: components["schemas"]["Connection"];
         };
         TestInput: {
             /** @description Name of a profile that comes with the program; or else give a script. */
@@ -1464,6 +1643,38 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listConnections: {
+        parameters: {
+            query?: {
+                /** @description Only what comes before this seq; 0 is no bound. */
+                before?: components["parameters"]["before"];
+                /** @description Only connections with a greater seq. */
+                after?: number;
+                limit?: components["parameters"]["limit"];
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of connections. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Connections"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     wait: {
         parameters: {
             query?: {
@@ -1712,6 +1923,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Info"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getAuthority: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The certificate. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-pem-file": string;
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,6 +1,7 @@
 // One endpoint on screen: its settings, its captures and its live connection.
 import type { Class, Endpoint } from './api';
 import { ApiError, path } from './api';
+import { Connections } from './connections.svelte';
 import { Feed } from './feed.svelte';
 import { Live } from './live.svelte';
 import { maskUrl } from './senders';
@@ -18,6 +19,7 @@ const classOf = (text: string | null): Class | '' =>
 export class Workspace {
   readonly name: string;
   readonly feed: Feed;
+  readonly connections: Connections;
   readonly live: Live;
   settings = $state.raw<Endpoint | null>(null);
   missing = $state(false);
@@ -39,16 +41,21 @@ export class Workspace {
   constructor(name: string) {
     this.name = name;
     this.feed = new Feed(api, name);
+    this.connections = new Connections(api, name);
     this.live = new Live({
       endpoint: name,
       token: () => session.token,
       onFact: (fact) => {
         if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
         this.feed.push(fact);
+        this.connections.push(fact);
         if (fact.fact === 'arrival') this.#refreshSoon();
       },
       onStart: () => this.#load(),
-      onResync: () => void this.feed.load(),
+      onResync: () => {
+        void this.feed.load();
+        void this.connections.load();
+      },
       onRefused: () => session.refuse(),
     });
   }
@@ -70,6 +77,7 @@ export class Workspace {
     document.removeEventListener('visibilitychange', this.#onLook);
     this.live.stop();
     this.feed.stop();
+    this.connections.stop();
   }
 
   async reload(): Promise<void> {
@@ -139,5 +147,6 @@ export class Workspace {
     clearTimeout(this.#patience);
     // The first load may have begun before the live feed was ready; joining a second page closes the gap.
     void (this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load());
+    void this.connections.load();
   }
 }
