@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -377,6 +378,32 @@ func TestInterruptedRun(t *testing.T) {
 	list := s.List().Tests
 	if len(list) != 1 || list[0].State != api.TestInterrupted || list[0].Verdict != "inconclusive" || list[0].Run != nil {
 		t.Errorf("runs: %+v", list)
+	}
+}
+
+// TestAgentServerIsTold: a run notes what it was connected to, and a profile of the other kind of server is refused.
+func TestAgentServerIsTold(t *testing.T) {
+	t.Parallel()
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/info" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		_, _ = w.Write([]byte(`{"version":"1.5.1","context":"js","flags":{"crons":false}}`))
+	}))
+	defer agent.Close()
+	s := startTests(t, t.TempDir())
+	in := api.TestInput{Profile: "agent-server-python", Sender: "agent-server:" + agent.URL + "?assistant=agent", Cases: "OPERATION-1-wait-run"}
+	if _, err := s.Start(t.Context(), in); !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(fmt.Sprint(err), "about another server") {
+		t.Errorf("another server: %v", err)
+	}
+	in.Profile = "agent-server-js"
+	test := s.begin(t, in)
+	if diff := cmp.Diff([]string{"the sender is an Agent Server (js) of version 1.5.1"}, test.Run.Notes); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	if _, err := s.Drop(t.Context(), test.ID); err != nil {
+		t.Error(err)
 	}
 }
 

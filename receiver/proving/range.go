@@ -310,6 +310,8 @@ func (r *Range) Keep(ctx context.Context, spec Spec) (*Endpoint, error) {
 		return nil, fmt.Errorf("%w: endpoint %s has no listener of its own for faults before HTTP, TLS or HTTP/2", webhook.ErrUnavailable, name)
 	}
 	endpoint := endpointOf(name, spec, value)
+	// A case without a secret must not lose it for the next one.
+	endpoint.Secret.Secrets = []string{value}
 	if err = secret.Check(endpoint.Secret); err != nil {
 		return nil, err
 	}

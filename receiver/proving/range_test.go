@@ -124,6 +124,10 @@ func TestKeep(t *testing.T) {
 		if err != nil || len(captures) != 2*(n+1) {
 			t.Errorf("%d captures in range %d, error %v", len(captures), n, err)
 		}
+		open, err := house.Keep(ctx, proving.Spec{Name: "main", Respond: "200", Scheme: webhook.SchemeNone})
+		if err != nil || strings.Contains(open.URL(1), "?") {
+			t.Errorf("without a secret: %v", err)
+		}
 		if _, err = house.Keep(ctx, proving.Spec{Name: "wire", Respond: "refuse", Scheme: webhook.SchemeQuery}); err == nil {
 			t.Error("an endpoint without a listener refuses connections")
 		}
