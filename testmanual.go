@@ -99,7 +99,7 @@ func notesOf(unmeasured map[string]string) []string {
 	if len(unmeasured) == 0 {
 		return nil
 	}
-	return []string{"Not judged, or not as a whole, with a sender that a person triggers: " + strings.Join(slices.Sorted(maps.Keys(unmeasured)), ", ")}
+	return []string{"Not judged with a sender that a person triggers: " + strings.Join(slices.Sorted(maps.Keys(unmeasured)), ", ")}
 }
 
 // manualSpec is what the endpoint of a manual run is before its first case and between two.
