@@ -103,6 +103,9 @@ func newCheck(s *Script, kind string, st statement) (check, error) {
 	return n.make(s, st)
 }
 
+// patienceLeast is how long senders wait for an answer at least, as far as that is not known better.
+const patienceLeast = 3 * time.Second
+
 // bearable is how late an answer may be, or a sender on this machine be woken, so that what the sender does is still
 // about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience. A
 // plan leaves a second of that, which the connection, the request and the answer may each take a part of.
@@ -112,7 +115,7 @@ func (e *evidence) bearable() time.Duration {
 			return scaled(time.Second/chained, e.scale)
 		}
 	}
-	return scaled(1500*time.Millisecond, e.scale)
+	return scaled(patienceLeast/chained, e.scale)
 }
 
 // count compares a number.

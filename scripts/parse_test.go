@@ -185,6 +185,9 @@ func FuzzParse(f *testing.F) {
 		f.Add("profile " + name + "\ncase A 'it\\'s' level=must\neach a 1 2\nendpoint main $a tls\ntrigger main\nwait main\nexpect main secret\n")
 	}
 	f.Add("profile p # c\n\"\\")
+	f.Add(head + "sleep 2s\nset n main 'len(attempts)'\nset m $n\ncmp main a.0 f\nfetch main a sha256=00\nstop why\n-- f --\n[]\n")
+	f.Add("profile p payload=f date=2026-01-31\ncase A t level=must spec=https://a line=1-2\nmeasured 'v 1' what\npresign u f expires=9s\n" +
+		"endpoint main 200/size=9MB secret=s\ntrigger main manual=now\nwait main\nexpect main spacing any\n-- f --\n\"{u}\"\n")
 	f.Add(head + "expect main header a ~( level=x\n-- f --\nbody")
 	f.Fuzz(func(t *testing.T, text string) {
 		script, err := scripts.Parse("f", []byte(text))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/hookrange/hookrange/receiver/proving"
@@ -67,3 +68,8 @@ func (h house) Lend(ctx context.Context, spec scripts.Spec) (scripts.Endpoint, e
 type lent struct{ *proving.Endpoint }
 
 func (l lent) Mask() scripts.Mask { return l.Endpoint.Mask() }
+
+// literal is a pattern that matches a case's id only.
+func literal(id string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(id)
+}

@@ -93,17 +93,22 @@ func TestKillMatrix(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				run := runProfile(t, house, k.profile, sending)
-				for again := 0; again < 2 && k.late(run); again++ {
-					run = runProfile(t, house, k.profile, sending)
+				run := runProfile(t, house, k.profile, sending, "")
+				// What the machine was too late for is run again by itself, and several times: not what came out wrong.
+				for range 5 {
+					for _, i := range k.late(run) {
+						run.Cases[i] = runProfile(t, house, k.profile, sending, literal(run.Cases[i].ID)).Cases[0]
+					}
 				}
+				run.Verdict = scripts.Verdict(run.Cases)
 				k.judge(t, run)
 			})
 		}
 	})
 }
 
-func runProfile(t *testing.T, house house, profile string, sending trigger.Sender) result.Run {
+// runProfile runs the cases that a pattern selects, all when it is empty.
+func runProfile(t *testing.T, house house, profile string, sending trigger.Sender, pattern string) result.Run {
 	t.Helper()
 	script, err := scripts.Profile(profile)
 	if err != nil {
@@ -111,7 +116,7 @@ func runProfile(t *testing.T, house house, profile string, sending trigger.Sende
 	}
 	run, err := scripts.Run(t.Context(), scripts.Config{
 		Scripts: []*scripts.Script{script}, Range: house, Sender: sending, Schema: fixtures.Schema,
-		Jobs: 32, Scale: matrixScale, Again: 6, Missing: house.Missing(), Objects: house.objects, Fetcher: house,
+		Case: pattern, Jobs: 32, Scale: matrixScale, Again: 6, Missing: house.Missing(), Objects: house.objects, Fetcher: house,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -119,22 +124,22 @@ func runProfile(t *testing.T, house house, profile string, sending trigger.Sende
 	return run
 }
 
-// late tells whether a check that should find something, or any of the reference sender's, could not be made: the machine
-// was too late for it, again and again.
-func (k *killed) late(run result.Run) bool {
-	for _, c := range run.Cases {
-		for _, check := range c.Checks {
-			if k.variant == "" && check.Verdict == result.Inconclusive && !strings.HasPrefix(check.Text, "needs ") {
-				return true
-			}
-			for _, pattern := range k.checks {
-				if ok, _ := path.Match(pattern, c.ID+":"+kindWord(check.Text)); ok && check.Verdict == result.Inconclusive {
-					return true
-				}
-			}
+// late returns the cases in which a check that should find something, or any of the reference sender's, could not be
+// made: the machine was too late for it, again and again.
+func (k *killed) late(run result.Run) []int {
+	var out []int
+	for i, c := range run.Cases {
+		if slices.ContainsFunc(c.Checks, func(check result.Check) bool {
+			return check.Verdict == result.Inconclusive && !strings.HasPrefix(check.Text, "needs ") && (k.variant == "" ||
+				slices.ContainsFunc(k.checks, func(pattern string) bool {
+					ok, _ := path.Match(pattern, c.ID+":"+kindWord(check.Text))
+					return ok
+				}))
+		}) {
+			out = append(out, i)
 		}
 	}
-	return false
+	return out
 }
 
 // judge compares the checks that found something with those that should have.
