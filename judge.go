@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/console"
@@ -46,15 +47,21 @@ func (l lent) Mask() scripts.Mask { return l.Endpoint.Mask() }
 type fetcher struct {
 	client *egress.Client
 	policy webhook.FetchPolicy
+	// own is where the run's own object store is, which may be asked though it is private; empty while there is none.
+	own func() string
 }
 
-func newFetcher(policy webhook.FetchPolicy) (scripts.Fetcher, error) {
-	return fetcher{egress.New(egress.Config{Version: version}), policy}, egress.CheckPolicy(policy)
+func newFetcher(policy webhook.FetchPolicy, own func() string) (scripts.Fetcher, error) {
+	return fetcher{egress.New(egress.Config{Version: version}), policy, own}, egress.CheckPolicy(policy)
 }
 
 // Fetch returns the status and the object.
 func (f fetcher) Fetch(ctx context.Context, url string) (status int, body []byte, err error) {
-	got, err := f.client.Get(ctx, egress.Request{URL: url, Policy: f.policy})
+	policy := f.policy
+	if own := f.own(); own != "" {
+		policy.Private = append(slices.Clone(policy.Private), own)
+	}
+	got, err := f.client.Get(ctx, egress.Request{URL: url, Policy: policy})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -115,10 +122,7 @@ func (g *grammar) open(ctx context.Context, p process, place command.Place) (com
 
 // openRuns makes what carries a server's conformance runs out.
 func (h *house) openRuns(ctx context.Context, dir string) (*runs.Runs, error) {
-	objects, err := newFetcher(webhook.FetchPolicy{})
-	if err != nil {
-		return nil, err
-	}
+	objects := func(own func() string) (scripts.Fetcher, error) { return newFetcher(webhook.FetchPolicy{}, own) }
 	return runs.Open(ctx, runs.Config{House: h, Base: h.base, Dir: dir, Version: version, Fetcher: objects, Mask: mask().String, Log: h.log})
 }
 

@@ -237,7 +237,7 @@ func TestFetcher(t *testing.T) {
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"a":1}`)) }))
 	defer store.Close()
 	for name, private := range map[string][]string{"open": {strings.TrimPrefix(store.URL, "http://")}, "shut": nil} {
-		objects, err := newFetcher(webhook.FetchPolicy{Private: private})
+		objects, err := newFetcher(webhook.FetchPolicy{Private: private}, func() string { return "" })
 		if err != nil {
 			t.Fatal(err)
 		}

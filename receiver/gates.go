@@ -178,6 +178,12 @@ func (g *gates) open(o *own, program *plan.Program) error {
 		return err
 	}
 	o.gate, o.server = opened, g.s.server(g.s.only(o.endpoint.Name))
+	if o.policy.H2 {
+		// What lies above TLS is handed over by ownListener.
+		o.server.Protocols = new(http.Protocols)
+		o.server.Protocols.SetHTTP1(true)
+		o.server.Protocols.SetUnencryptedHTTP2(true)
+	}
 	return nil
 }
 
@@ -279,7 +285,7 @@ func (g *gates) stop() {
 	g.serving.Wait()
 }
 
-// ownListener hands connections to net/http, which speaks HTTP/2 only where it gets the TLS connection itself.
+// ownListener hands connections to net/http.
 type ownListener struct{ *gate.Gate }
 
 // Accept returns the next connection.
@@ -289,7 +295,7 @@ func (l ownListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if secure, ok := conn.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
-		return conn, nil
+		return gate.Frames(secure), nil
 	}
 	return wire.Wrap(conn), nil
 }

@@ -160,7 +160,7 @@ func waits(p webhook.Plan) bool {
 	case webhook.Hang, webhook.Drip, webhook.TrickleHead:
 		return true
 	default:
-		return p.After > 0
+		return p.After > 0 || p.Size > 0
 	}
 }
 
@@ -221,12 +221,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 		//nolint:errcheck // without full duplex the answer may be lost, no more
 		http.NewResponseController(w).EnableFullDuplex()
 	}
-	outcome := fault.Perform(ctx, w, s.line(r), t.Job)
+	line := s.line(r)
+	outcome := fault.Perform(ctx, w, line, t.Job)
 	s.release(t)
 	if err := s.config.Store.Finish(context.WithoutCancel(ctx), ticket, outcome); err != nil {
 		s.config.Log.ErrorContext(ctx, "outcome not recorded", slog.Int64("seq", int64(ticket.Seq)), slog.Any("error", err))
 	}
-	if r.ProtoMajor == 2 && outcome.Status == 0 {
+	if h2, ok := line.(*stream); ok && (outcome.Status == 0 || h2.aborts) {
 		panic(http.ErrAbortHandler) // how net/http is told to reset a stream
 	}
 	if t.reason == webhook.BodyTooLarge {

@@ -15,6 +15,8 @@ type stream struct {
 	*gate.Conn
 	ctx  context.Context //nolint:containedctx // that of the request
 	base int64
+	// aborts is set by the handler's goroutine only.
+	aborts bool
 
 	mu sync.Mutex
 	at time.Time
@@ -22,7 +24,9 @@ type stream struct {
 
 func newStream(r *http.Request, conn *gate.Conn) *stream {
 	s := &stream{Conn: conn, ctx: r.Context(), base: conn.Written()}
-	context.AfterFunc(s.ctx, s.ended) //nolint:contextcheck // it is the request's
+	conn.Share(1)
+	//nolint:contextcheck // it is the request's
+	context.AfterFunc(s.ctx, func() { s.ended(); conn.Share(-1) })
 	return s
 }
 
@@ -52,5 +56,13 @@ func (s *stream) HungUp() (at time.Time, by webhook.HangUp, ok bool) {
 // Written counts the bytes of the whole connection since the request came, those of TLS and of HTTP/2 included.
 func (s *stream) Written() int64 { return s.Conn.Written() - s.base }
 
+// Abort makes the handler reset the stream when it returns.
+func (s *stream) Abort() { s.aborts = true }
+
+// Slow has the next head on the connection sent by pass; shared tells that it may be another request's.
+func (s *stream) Slow(pass func(head []byte, send func([]byte) error)) (restore func(), shared bool) {
+	return s.Conn.Slow(pass), s.Share(0) > 1
+}
+
 // Leave ends the connection by an orderly close.
-func (s *stream) Leave() error { return s.Close() }
+func (s *stream) Leave() error { return s.Part() }

@@ -41,7 +41,8 @@ func (s *Script) Endpoint(name string, vars map[string]string) (Spec, bool) {
 	return Spec{}, false
 }
 
-// Unmet says of each case that cannot be judged why, by its id, when these needs cannot be met. vars are a user's values.
+// Unmet says of each case that cannot be judged why, by its id, when these needs cannot be met: as a whole, or in the
+// checks that are about the wire. vars are a user's values.
 func (s *Script) Unmet(vars, missing map[string]string) (map[string]string, error) {
 	all, err := s.scenarios(vars)
 	if err != nil {
@@ -59,9 +60,27 @@ func (s *Script) Unmet(vars, missing map[string]string) (map[string]string, erro
 		for _, why := range slices.Sorted(maps.Keys(byReason)) {
 			reasons = append(reasons, strings.Join(byReason[why], ", ")+": "+why)
 		}
+		if why, ok := missing["direct"]; ok && len(reasons) == 0 {
+			if kinds := sc.wired(); len(kinds) > 0 {
+				reasons = append(reasons, strings.Join(kinds, ", ")+" only: "+why)
+			}
+		}
 		if len(reasons) > 0 {
 			out[sc.about.ID] = strings.Join(reasons, "; ")
 		}
 	}
 	return out, nil
+}
+
+// wired returns the kinds of the scenario's checks that are about the wire.
+func (sc *scenario) wired() []string {
+	var out []string
+	for _, st := range sc.steps {
+		if check, ok := st.(*checkStep); ok {
+			if kind, _ := kindOf(check.kind); kind.wire && !slices.Contains(out, check.kind) {
+				out = append(out, check.kind)
+			}
+		}
+	}
+	return out
 }

@@ -50,9 +50,14 @@ func TestUnmet(t *testing.T) {
 	}
 	got, err := s.Unmet(nil, map[string]string{"cap-net-raw": "not here", "direct": "not here", "custom-headers": "not told"})
 	want := map[string]string{
-		"CONNECT-1": "cap-net-raw, direct: not here", "CONNECT-2-tls-alert": "direct: not here", "CONNECT-2-tls-reset": "direct: not here",
-		"CONNECT-3": "cap-net-raw, direct: not here", "CONNECT-4-close@accept": "direct: not here",
-		"CONNECT-4-reset@accept": "direct: not here", "HEADERS-1": "custom-headers: not told",
+		"CONNECT-1": "cap-net-raw, direct: not here", "CONNECT-3": "cap-net-raw, direct: not here", "HEADERS-1": "custom-headers: not told",
+		"5XX-6": "answered only: not here", "TIMEOUT-4": "answered only: not here",
+	}
+	for _, id := range []string{
+		"CONNECT-2-tls-alert", "CONNECT-2-tls-reset", "CONNECT-4-close@accept", "CONNECT-4-reset@accept", "TIMEOUT-1", "BODY-3", "BODY-4",
+		"BROKEN-1-close@request", "BROKEN-1-reset@request", "BROKEN-1-reset@body", "BROKEN-1-garbage", "DRIP-1-drip", "DRIP-1-trickle-head",
+	} {
+		want[id] = "direct: not here"
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("unmet, %v (-want +got):\n%s", err, diff)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -23,7 +24,10 @@ type caseRun struct {
 	// order has the endpoints as they were opened.
 	endpoints map[string]*lentEndpoint
 	order     []*lentEndpoint
-	clock     *watch
+	// vars are the scenario's, with what was set since; urls those of presign by name.
+	vars  map[string]string
+	urls  map[string]string
+	clock *lag.Watch
 	// lagged is true when a check could not tell because the machine was late, stop when no further step is to run.
 	lagged, stop bool
 
@@ -57,16 +61,18 @@ func (s *transcript) String() string {
 }
 
 // runCase runs a case once and leaves nothing behind.
-func runCase(ctx context.Context, config *Config, sc *scenario, birds *canary) (result.Case, bool) {
-	c := &caseRun{config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}}
+func runCase(ctx context.Context, config *Config, sc *scenario, birds *lag.Canary) (result.Case, bool) {
+	c := &caseRun{
+		config: config, scenario: sc, about: sc.about, endpoints: map[string]*lentEndpoint{}, vars: sc.vars, urls: map[string]string{},
+	}
 	c.about.State, c.about.Started = "running", time.Now().UTC()
 	c.about.Expected = scaled(c.about.Expected, config.Scale)
-	c.clock = birds.watch()
-	defer c.clock.end()
+	c.clock = birds.Watch()
+	defer c.clock.End()
 	if c.met() {
 		c.steps(ctx)
 	}
-	c.about.Lag = c.clock.lag()
+	c.about.Lag = c.clock.Worst()
 	c.about.Ended, c.about.State = time.Now().UTC(), "ended"
 	c.about.Verdict = verdictOf(c.about.Checks)
 	return c.about, c.lagged
@@ -169,8 +175,8 @@ func (c *caseRun) answers(text string) (string, error) {
 func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, delay time.Duration) {
 	in := TriggerInput{
 		Case: c.about.ID, Title: c.about.Title, URL: at.URL(at.triggers), Secret: at.Secret(), Scheme: at.spec.Scheme, Payload: c.payload,
-		Body: c.script.files[c.payload], Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
-		Operation: s.operation, Input: []byte(s.input),
+		Body: c.message(), Header: slices.Clone(c.header), N: at.triggers, Scale: c.config.Scale, Log: &c.said,
+		Operation: s.operation, Input: []byte(s.input), Manual: s.manual,
 	}
 	start, waits := c.config.Sender.Trigger, false
 	if awaiter, ok := c.config.Sender.(Awaiter); ok {
@@ -231,7 +237,7 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	e := &at.evidence
 	kind, _ := kindOf(s.kind)
 	all := e.all()
-	e.lag, e.clock = max(c.clock.lag(), lateness(all)), c.clock
+	e.lag, e.clock, e.vars = max(c.clock.Worst(), lateness(all)), c.clock, c.vars
 	switch {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
@@ -246,6 +252,11 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 		return finding{
 			verdict: result.Inconclusive, captures: seqs(bad),
 			reason: fmt.Sprintf("attempt %d was refused (%s), so it did not get the planned answer", bad[0].n, bad[0].Reason),
+		}
+	}
+	if kind.wire {
+		if why, captures := c.between(at); why != "" {
+			return finding{verdict: result.Inconclusive, reason: why, captures: captures}
 		}
 	}
 	return s.check.judge(e)

@@ -40,7 +40,9 @@ type nature struct {
 	proof bool
 	// counts is true when it holds for the watched time only.
 	counts bool
-	make   func(s *Script, st statement) (check, error)
+	// wire is true when it is about the connection: a proxy in between has its own.
+	wire bool
+	make func(s *Script, st statement) (check, error)
 }
 
 // kinds returns all kinds of checks.
@@ -51,19 +53,19 @@ func kinds() []nature {
 	return []nature{
 		{name: "attempts", usage: "attempts ==|!=|<=|>=|<|> N", least: 2, most: 2, counts: true, make: count("attempts")},
 		{name: "deliveries", usage: "deliveries ==|... N", least: 2, most: 2, counts: true, make: count("deliveries")},
-		{name: "connections", usage: "connections ==|... N", least: 2, most: 2, counts: true, make: count("connections")},
+		{name: "connections", usage: "connections ==|... N", least: 2, most: 2, counts: true, wire: true, make: count("connections")},
 		{
-			name: "spacing", usage: "spacing exponential|growing|constant", least: 1, most: 1,
+			name: "spacing", usage: "spacing exponential|growing|constant|any", least: 1, most: 1,
 			options: []string{"factor", "tolerance"}, make: newSpacing,
 		},
 		{name: "gap", usage: "gap N [min=] [max=]", least: 1, most: 1, options: []string{"min", "max"}, make: newGap},
-		{name: "hangup", usage: "hangup after=5s", options: []string{"after", "attempt", "early", "late"}, make: newHangup},
-		{name: "answered", usage: "answered [attempt=1] [limit=]", options: []string{"attempt", "limit"}, make: newAnswered},
+		{name: "hangup", usage: "hangup after=5s", options: []string{"after", "attempt", "early", "late"}, wire: true, make: newHangup},
+		{name: "answered", usage: "answered [attempt=1] [limit=]", options: []string{"attempt", "limit"}, wire: true, make: newAnswered},
 		{name: "secret", usage: "secret", proof: true, make: newProof},
 		{name: "header", usage: "header NAME [VALUE|~REGEXP]", least: 1, most: 2, proof: true, make: newProof},
 		{name: "query", usage: "query NAME [VALUE|~REGEXP]", least: 1, most: 2, proof: true, make: newProof},
 		{name: "method", usage: "method NAME", least: 1, most: 1, proof: true, make: newProof},
-		{name: "proto", usage: "proto VERSION", least: 1, most: 1, proof: true, make: newProof},
+		{name: "proto", usage: "proto VERSION", least: 1, most: 1, proof: true, wire: true, make: newProof},
 		{name: "schema", usage: "schema NAME", least: 1, most: 1, proof: true, make: newSchema},
 		{name: "json", usage: "json PATH [VALUE|~REGEXP]", least: 1, most: 2, proof: true, make: newProof},
 		{name: "same-payload", usage: "same-payload", proof: true, make: newSame},
@@ -101,15 +103,19 @@ func newCheck(s *Script, kind string, st statement) (check, error) {
 	return n.make(s, st)
 }
 
+// patienceLeast is how long senders wait for an answer at least, as far as that is not known better.
+const patienceLeast = 3 * time.Second
+
 // bearable is how late an answer may be, or a sender on this machine be woken, so that what the sender does is still
-// about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience.
+// about the planned answer and not about the lateness: less when the plan itself comes near to the sender's patience. A
+// plan leaves a second of that, which the connection, the request and the answer may each take a part of.
 func (e *evidence) bearable() time.Duration {
 	for _, a := range e.all() {
 		if a.Plan.After > 0 {
-			return scaled(500*time.Millisecond, e.scale)
+			return scaled(time.Second/chained, e.scale)
 		}
 	}
-	return scaled(1500*time.Millisecond, e.scale)
+	return scaled(patienceLeast/chained, e.scale)
 }
 
 // count compares a number.

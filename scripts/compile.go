@@ -46,6 +46,8 @@ type compiler struct {
 	// endpoints are the names so far, with how far each came.
 	endpoints map[string]*stage
 	level     result.Level
+	// urls are the names of presign.
+	urls []string
 }
 
 // stage is how far an endpoint came in the script.
@@ -112,7 +114,7 @@ func (s *Script) scenarios(given map[string]string) ([]*scenario, error) {
 // compile makes one case with the values of its variables.
 func (s *Script) compile(b *block, vars map[string]string, end string) (*scenario, error) {
 	c := &compiler{endpoints: map[string]*stage{}, out: &scenario{
-		script: s, vars: vars, payload: s.profile.opts["payload"],
+		script: s, vars: maps.Clone(vars), payload: s.profile.opts["payload"],
 	}}
 	head, err := expandStatement(b.head, vars)
 	if err == nil {
@@ -123,7 +125,7 @@ func (s *Script) compile(b *block, vars map[string]string, end string) (*scenari
 	}
 	var problems []error
 	for _, raw := range b.body {
-		st, err := expandStatement(raw, vars)
+		st, err := expandStatement(raw, c.out.vars)
 		if err == nil {
 			err = c.statement(st)
 		}
@@ -140,9 +142,11 @@ func (s *Script) compile(b *block, vars map[string]string, end string) (*scenari
 // judges tells whether the case has a check.
 func (c *compiler) judges() bool {
 	return slices.ContainsFunc(c.out.steps, func(s step) bool {
-		switch s.(type) {
-		case *checkStep, skipStep, fetchStep:
+		switch s := s.(type) {
+		case *checkStep, fetchStep:
 			return true
+		case stopStep:
+			return s.skips
 		default:
 			return false
 		}
@@ -171,10 +175,11 @@ func (c *compiler) head(s *Script, st statement, end string) error {
 			return &lexError{"date=" + date, "want a day such as 2026-01-31"}
 		}
 	}
-	if u, err := url.Parse(about.Requirement.Source); err != nil || about.Requirement.Source != "" && u.Scheme == "" {
+	u, err := url.Parse(about.Requirement.Source)
+	if err != nil || about.Requirement.Source != "" && u.Scheme == "" {
 		return &lexError{"spec=" + about.Requirement.Source, "want a URL"}
 	}
-	return nil
+	return pointAt(&about.Requirement, st.opts["line"], u)
 }
 
 // idOf keeps an id to characters that names of files and tests can have.
@@ -215,12 +220,31 @@ func (c *compiler) statement(st statement) error {
 		return c.wait(st)
 	case "expect", "require":
 		return c.check(st)
+	default:
+		return c.more(st)
+	}
+	return nil
+}
+
+// more compiles the rarer commands.
+func (c *compiler) more(st statement) error {
+	switch st.name {
+	case "measured":
+		return c.measured(st)
+	case "set":
+		return c.set(st)
+	case "presign":
+		return c.presign(st)
+	case "sleep":
+		return c.sleep(st)
 	case "fetch":
 		return c.fetch(st)
+	case "cmp":
+		return c.compare(st)
 	case "note":
 		c.out.steps = append(c.out.steps, noteStep{line: st.line, text: st.args[0].text})
-	case "skip":
-		c.out.steps = append(c.out.steps, skipStep{line: st.line, why: st.args[0].text})
+	case "skip", "stop":
+		c.out.steps = append(c.out.steps, stopStep{line: st.line, skips: st.name == "skip", why: st.args[0].text})
 	default:
 		return &lexError{st.name, "cannot stand here"}
 	}
@@ -256,7 +280,10 @@ func (c *compiler) endpoint(st statement) error {
 	if st.name == "endpoint" && opened != nil {
 		return &lexError{name, "the case has an endpoint of this name"}
 	}
-	spec := Spec{Name: name, Param: c.option(st, "param")}
+	spec := Spec{Name: name, Param: c.option(st, "param"), Secret: st.opts["secret"]}
+	if spec.Secret != "" {
+		c.out.needs = append(c.out.needs, "own-secret")
+	}
 	if spec.Scheme = webhook.Scheme(c.option(st, "scheme")); spec.Scheme == "" {
 		spec.Scheme = webhook.SchemeQuery
 	}
@@ -369,7 +396,7 @@ func (c *compiler) trigger(st statement) error {
 			return &lexError{"times=" + text, "want 1 to 100"}
 		}
 	}
-	step := triggerStep{line: st.line, endpoint: st.args[0].text, times: times, input: st.opts["input"]}
+	step := triggerStep{line: st.line, endpoint: st.args[0].text, times: times, input: st.opts["input"], manual: st.opts["manual"]}
 	if text, ok := st.opts["operation"]; ok {
 		if !slices.Contains(Operations(), text) {
 			return &lexError{"operation=" + text, "no such operation; " + oneOf(text, Operations())}
@@ -424,31 +451,6 @@ func durationOption(st statement, key string, to *time.Duration) error {
 	}
 	*to = d
 	return nil
-}
-
-func (c *compiler) fetch(st statement) error {
-	name := st.args[0].text
-	if at := c.endpoints[name]; at == nil || !at.waited {
-		return &lexError{name, "no such endpoint, or no wait for it comes before"}
-	}
-	f := fetchStep{
-		line: st.line, text: st.raw, endpoint: name, path: st.args[1].text, status: 200, json: st.opts["json"] == "yes", level: c.level,
-	}
-	if text, ok := st.opts["status"]; ok {
-		var err error
-		if f.status, err = strconv.Atoi(text); err != nil || f.status < 200 || f.status > 599 {
-			return &lexError{"status=" + text, "want 200 to 599"}
-		}
-	}
-	if !slices.Contains([]string{"", "yes", "no"}, st.opts["json"]) {
-		return &lexError{"json=" + st.opts["json"], "want yes or no"}
-	}
-	level, err := levelOf(st.opts["level"])
-	if level != "" {
-		f.level = level
-	}
-	c.out.steps = append(c.out.steps, f)
-	return err
 }
 
 // check compiles expect and require.

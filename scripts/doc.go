@@ -9,9 +9,9 @@
 // # The language
 //
 // A script is a txtar archive. Its comment holds the script, one command a line; its files can be named by endpoint
-// (body=@FILE), payload and schema. Words are separated by blanks. Text in 'single' or "double" quotes is one word, with
-// the escapes \n \r \t \\ \" \'. A '#' begins a comment only where a word would begin. $NAME and ${NAME} stand for a
-// variable, also within quotes, and $$ for a dollar. Unknown commands, words and key=value are errors.
+// (body=@FILE), payload, presign, cmp and schema. Words are separated by blanks. Text in 'single' or "double" quotes is
+// one word, with the escapes \n \r \t \\ \" \'. A '#' begins a comment only where a word would begin. $NAME and ${NAME}
+// stand for a variable, also within quotes, and $$ for a dollar. Unknown commands, words and key=value are errors.
 //
 // Before the first case:
 //
@@ -20,24 +20,34 @@
 //
 // A case goes on to the next one:
 //
-//	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02]
+//	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02] [line=130-134]
+//	                         line= points at lines of a source that is a file on a forge of code
 //	quote 'sentence'         the sentence that the case is about, as its source has it
+//	measured VERSION 'what it did' [date=]    where no document says it: what that version was seen to do
 //	each NAME VALUE...       makes a case of each value; its id gets -VALUE
-//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, operations, or var:NAME
+//	needs NEED...            direct, tls, h2, cap-net-raw, connection-faults, custom-headers, own-secret, objects, operations, or
+//	                         var:NAME
 //	payload FIXTURE          what the sender is given to send
 //	header-set NAME VALUE    a header that the sender is told to send
-//	endpoint NAME STEP... [tls] [h2] [scheme=] [param=]     with the answers of the plan language
-//	trigger NAME [times=N] [operation=OP] [input=JSON]
+//	set NAME VALUE           a variable for the lines below
+//	set NAME ENDPOINT 'EXPRESSION'    what an expression makes of the evidence, as text: vars.NAME in the expressions below
+//	presign NAME FILE [expires=1h]    puts a file into an object store, and its presigned URL in the place of {NAME} in a payload
+//	                         that is a file of the script
+//	endpoint NAME STEP... [tls] [h2] [scheme=] [param=] [secret=]     with the answers of the plan language
+//	trigger NAME [times=N] [operation=OP] [input=JSON] [manual='what to do']
 //	                         makes the sender send; N times, one shortly after the other. An Agent Server is told which of its
 //	                         operations to use (see Operations) and the graph's input; a case with operation= is
-//	                         skipped for senders that have none
+//	                         skipped for senders that have none; manual= is for a person who makes the sender send
 //	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
 //	replan NAME STEP...      other answers from now on
-//	fetch NAME PATH [status=200] [json=yes]   asks for the URL that the payload has at PATH; '*' goes through arrays
+//	sleep DURATION
+//	fetch NAME PATH [status=200] [json=yes] [sha256=]    asks for the URL that the payload has at PATH; '*' goes through arrays
+//	cmp NAME PATH FILE       the body of every attempt has at PATH what the JSON of the file says
 //	expect NAME KIND ... [level=]     a check
 //	require NAME KIND ... [level=]    a check that ends the case when it does not pass
 //	note 'text'              goes into the report
-//	skip 'why'               ends the case
+//	skip 'why'               ends the case as one that does not apply
+//	stop 'why'               ends the case with what was found so far
 //
 // wait ends when nothing has happened for the quiet time, which is never less than three times the last gap between
 // two attempts or connections, and the sender has come back from its triggers. With attempts and without quiet it ends
@@ -49,7 +59,7 @@
 //	attempts ==|!=|<=|>=|<|> N        of each delivery
 //	deliveries ==|... N               of the endpoint
 //	connections ==|... N              that brought no request
-//	spacing exponential [factor=2] [tolerance=30%] | growing | constant [tolerance=30%]
+//	spacing exponential [factor=2] [tolerance=30%] | growing | constant [tolerance=30%] | any
 //	gap N [min=] [max=]               from the end of attempt N to the start of the next
 //	hangup after=5s [attempt=1] [early=20%] [late=5%]    the median over the deliveries
 //	answered [attempt=1] [limit=]     the sender waited for the answer
@@ -66,6 +76,8 @@
 // # Verdicts
 //
 // A check that does not hold is a fail at level must, a warning at should, and info at unstated. No delivery, or one
-// without the right secret, makes the checks that need one inconclusive. So does a machine that was later than a timing
+// without the right secret, makes the checks that need one inconclusive. So does a proxy or a tunnel in between, told by
+// the header fields that it adds or by where the request came from, with hangup, answered, connections and proto, and with
+// all of a case that needs direct. So does a machine that was later than a timing
 // check tolerates: such a case is run again, at most Config.Again times.
 package scripts

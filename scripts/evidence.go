@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/receiver/wire"
 	"github.com/hookrange/hookrange/scripts/result"
@@ -22,7 +23,7 @@ type evidence struct {
 	watched, quiet time.Duration
 	// lag is how late the machine was at worst, clock how late it was when.
 	lag   time.Duration
-	clock *watch
+	clock *lag.Watch
 	scale float64
 	vars  map[string]string
 }
@@ -145,7 +146,7 @@ func (e *evidence) late() []*attempt {
 
 // doubt is by how much the time between two moments may be wrong.
 func (e *evidence) doubt(from, to time.Time) time.Duration {
-	return e.clock.at(from) + e.clock.at(to)
+	return e.clock.At(from) + e.clock.At(to)
 }
 
 // doubtOf is by how much the gap before an attempt may be wrong.

@@ -25,22 +25,31 @@ func grammars() []grammar {
 	checked := []string{"level", "factor", "tolerance", "min", "max", "after", "attempt", "early", "late", "limit"}
 	return []grammar{
 		{"profile", "profile NAME ['title']", 1, 2, []string{"payload", "scheme", "param", "spec", "date"}, placeHead},
-		{"set", "set NAME VALUE", 2, 2, nil, placeHead},
-		{"case", "case ID 'title' level=must|should|unstated", 2, 2, []string{"level", "spec", "date"}, placeAny},
+		{"set", "set NAME VALUE, or in a case set NAME ENDPOINT 'EXPRESSION'", 2, 3, nil, placeAny},
+		{"case", "case ID 'title' level=must|should|unstated", 2, 2, []string{"level", "spec", "date", "line"}, placeAny},
 		{"quote", "quote 'sentence'", 1, 1, nil, placeCase},
+		{"measured", "measured VERSION 'what it did'", 2, 2, []string{"date"}, placeCase},
 		{"each", "each NAME VALUE...", 2, -1, nil, placeCase},
 		{"needs", "needs NEED...", 1, -1, nil, placeCase},
 		{"payload", "payload FIXTURE", 1, 1, nil, placeCase},
 		{"header-set", "header-set NAME VALUE", 2, 2, nil, placeCase},
-		{"endpoint", "endpoint NAME STEP... [tls] [h2]", 1, -1, []string{"scheme", "param"}, placeCase},
-		{"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON]", 1, 1, []string{"times", "operation", "input"}, placeCase},
+		{"presign", "presign NAME FILE [expires=1h]", 2, 2, []string{"expires"}, placeCase},
+		{"endpoint", "endpoint NAME STEP... [tls] [h2] [secret=]", 1, -1, []string{"scheme", "param", "secret"}, placeCase},
+		{
+			"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON] [manual='what to do']", 1, 1,
+			[]string{"times", "operation", "input", "manual"},
+			placeCase,
+		},
 		{"wait", "wait NAME [attempts=N] [quiet=6s] [timeout=60s]", 1, 1, []string{"attempts", "quiet", "timeout"}, placeCase},
 		{"replan", "replan NAME STEP...", 2, -1, nil, placeCase},
-		{"fetch", "fetch NAME PATH [status=200] [json=yes]", 2, 2, []string{"status", "json", "level"}, placeCase},
+		{"sleep", "sleep DURATION", 1, 1, nil, placeCase},
+		{"fetch", "fetch NAME PATH [status=200] [json=yes] [sha256=]", 2, 2, []string{"status", "json", "sha256", "level"}, placeCase},
+		{"cmp", "cmp NAME PATH FILE", 3, 3, []string{"level"}, placeCase},
 		{"expect", "expect NAME KIND ...", 2, -1, checked, placeCase},
 		{"require", "require NAME KIND ...", 2, -1, checked, placeCase},
 		{"note", "note 'text'", 1, 1, nil, placeCase},
 		{"skip", "skip 'why'", 1, 1, nil, placeCase},
+		{"stop", "stop 'why'", 1, 1, nil, placeCase},
 	}
 }
 
@@ -85,6 +94,8 @@ func needs() []need {
 		{name: "h2"},
 		{name: "cap-net-raw"},
 		{name: "connection-faults"},
+		{name: "own-secret"},
+		{name: "objects", skips: true},
 		{name: "custom-headers", skips: true},
 		{name: "operations", skips: true},
 	}

@@ -18,6 +18,8 @@ type Spec struct {
 	// Scheme is never empty; Param is empty for the scheme's default.
 	Scheme webhook.Scheme
 	Param  string
+	// Secret is what the endpoint's is to be; empty for a random one.
+	Secret string
 	// TLS and H2 say what the listener must speak.
 	TLS, H2 bool
 }
@@ -93,6 +95,8 @@ type TriggerInput struct {
 	// empty when the script does not care.
 	Operation string
 	Input     []byte
+	// Manual is what a person is to do for this trigger, beside sending; mostly empty.
+	Manual string
 	// N numbers the triggers of the endpoint, from 1.
 	N int
 	// Scale is what all times of the sender's policy are to be multiplied with.

@@ -147,15 +147,27 @@ func (s *Script) add(st statement) error {
 
 // set carries out set.
 func (*Script) set(st statement, vars map[string]string) error {
+	if err := checkSet(st); err != nil {
+		return err
+	}
 	name := st.args[0].text
-	if !variableForm.MatchString("$"+name) || strings.ContainsAny(name, "${}") {
-		return &lexError{name, "a variable's name is made of a-z, 0-9 and _"}
+	if len(st.args) != 2 {
+		return &lexError{st.name, "usage: set NAME VALUE; only a case has something to compute from"}
 	}
 	value, unknown := expand(st.args[1].text, vars)
 	if unknown != "" {
 		return noVariable(unknown, vars)
 	}
 	vars[name] = value
+	return nil
+}
+
+// checkSet checks the name of a variable.
+func checkSet(st statement) error {
+	name := st.args[0].text
+	if !variableForm.MatchString("$"+name) || strings.ContainsAny(name, "${}") {
+		return &lexError{name, "a variable's name is made of a-z, 0-9 and _"}
+	}
 	return nil
 }
 

@@ -44,7 +44,7 @@ func TestProblems(t *testing.T) {
 		"nothing":              {"", `no profile`},
 		"no case":              {"profile p\n", `no case`},
 		"outside of a case":    {"profile p\nendpoint main 200\n", `"endpoint": stands in a case`},
-		"set within a case":    {head + "set a b\n", `"set": stands before the first case`},
+		"set from nothing":     {"profile p\nset a main 'body.id'\n" + head[len("profile p\n"):], `"set": usage: set NAME VALUE`},
 		"open quote":           {"profile p\ncase A 't level=must\n", `f.txtar:2: "'t level=must": the quote is not closed`},
 		"escape":               {"profile p 'a\\q'\n", `no such escape`},
 		"control character":    {"profile p a\x00b\n", `control character`},
@@ -185,6 +185,9 @@ func FuzzParse(f *testing.F) {
 		f.Add("profile " + name + "\ncase A 'it\\'s' level=must\neach a 1 2\nendpoint main $a tls\ntrigger main\nwait main\nexpect main secret\n")
 	}
 	f.Add("profile p # c\n\"\\")
+	f.Add(head + "sleep 2s\nset n main 'len(attempts)'\nset m $n\ncmp main a.0 f\nfetch main a sha256=00\nstop why\n-- f --\n[]\n")
+	f.Add("profile p payload=f date=2026-01-31\ncase A t level=must spec=https://a line=1-2\nmeasured 'v 1' what\npresign u f expires=9s\n" +
+		"endpoint main 200/size=9MB secret=s\ntrigger main manual=now\nwait main\nexpect main spacing any\n-- f --\n\"{u}\"\n")
 	f.Add(head + "expect main header a ~( level=x\n-- f --\nbody")
 	f.Fuzz(func(t *testing.T, text string) {
 		script, err := scripts.Parse("f", []byte(text))

@@ -1,10 +1,12 @@
 package scripts_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +48,9 @@ type played struct {
 	tries []try
 	// fails is what a trigger returns.
 	fails error
+	// base, unless empty, is what URLs begin with, peer where requests come from.
+	base string
+	peer netip.AddrPort
 
 	mu     sync.Mutex
 	seq    webhook.Seq
@@ -77,7 +82,8 @@ func (p *played) Trigger(ctx context.Context, in scripts.TriggerInput) error {
 		if t.nothing {
 			continue
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(in.URL, "http://range.test/hooks/"), "?")
+		_, name, _ := strings.Cut(in.URL, "/hooks/")
+		name, _, _ = strings.Cut(name, "?")
 		name, _, _ = strings.Cut(name, "/")
 		if t.to != "" {
 			name = t.to
@@ -117,11 +123,11 @@ func (e *playedEndpoint) receive(ctx context.Context, t try, i int, in scripts.T
 	if message == "" {
 		message = fmt.Sprint("message ", in.N)
 	}
-	target := strings.TrimPrefix(in.URL, "http://range.test")
+	target := strings.TrimPrefix(in.URL, cmp.Or(e.house.base, "http://range.test"))
 	c := webhook.Capture{
 		ReceivedAt: time.Now(), Class: webhook.Accepted, Delivery: message, DeliveryBy: "body", Attempt: i + 1,
 		Request: webhook.Request{
-			Method: method, Target: target, Proto: "HTTP/1.1", Body: []byte(body), BodySize: int64(len(body)), BodySHA256: sha256.Sum256([]byte(body)),
+			Peer: e.house.peer, Method: method, Target: target, Proto: "HTTP/1.1", Body: []byte(body), BodySize: int64(len(body)), BodySHA256: sha256.Sum256([]byte(body)),
 			Head: []byte(method + " " + target + " HTTP/1.1\r\nHost: range.test\r\n" + t.header + "\r\n"),
 		},
 	}
@@ -179,7 +185,7 @@ func (e *playedEndpoint) URL(n int) string {
 	if n > 1 {
 		path += fmt.Sprint("/", n)
 	}
-	return "http://range.test" + path + "?secret=s3cret-of-the-case"
+	return cmp.Or(e.house.base, "http://range.test") + path + "?secret=s3cret-of-the-case"
 }
 
 func (*playedEndpoint) Secret() string { return "s3cret-of-the-case" }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/result"
 )
@@ -21,6 +22,8 @@ type Config struct {
 	Sender  Sender
 	// Fetcher asks for presigned URLs. Without one, cases that need it are inconclusive.
 	Fetcher Fetcher
+	// Objects keeps the objects of presigned URLs. Without one, cases that need it are inconclusive.
+	Objects Objects
 	// Schema returns the JSON Schema of a name. Defaults to none.
 	Schema func(name string) ([]byte, error)
 	// Vars are a user's values of variables that a script sets.
@@ -143,10 +146,10 @@ func (config *Config) schemas(all []*scenario) error {
 
 // runAll runs the cases, Jobs at once, and fills their places.
 func runAll(ctx context.Context, config *Config, all []*scenario, places []result.Case) {
-	var birds canary
+	birds := lag.New(nil)
 	watching, stop := context.WithCancel(ctx)
 	var watched sync.WaitGroup
-	watched.Go(func() { birds.run(watching) })
+	watched.Go(func() { birds.Run(watching) })
 	defer watched.Wait()
 	defer stop()
 	var mu sync.Mutex
@@ -170,7 +173,7 @@ func runAll(ctx context.Context, config *Config, all []*scenario, places []resul
 				begun.State, begun.Started = "running", time.Now().UTC()
 				tell(i, begun)
 			}
-			c, lagged := runCase(ctx, config, all[i], &birds)
+			c, lagged := runCase(ctx, config, all[i], birds)
 			if lagged && again < config.Again {
 				return false
 			}

@@ -2,12 +2,8 @@ package scripts
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
-	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -54,8 +50,8 @@ func (s replanStep) run(ctx context.Context, c *caseRun) {
 const stagger = 330 * time.Millisecond
 
 type triggerStep struct {
-	line, times                int
-	endpoint, operation, input string
+	line, times                        int
+	endpoint, operation, input, manual string
 }
 
 func (s triggerStep) run(ctx context.Context, c *caseRun) {
@@ -90,6 +86,7 @@ func (s waitStep) run(ctx context.Context, c *caseRun) {
 		c.add(result.Check{Text: "trigger " + s.endpoint, Line: s.line, Verdict: result.Skip, Reason: at.Mask().String(why)})
 		c.stop = true
 	}
+	c.straight(s.line, at)
 }
 
 type noteStep struct {
@@ -101,13 +98,19 @@ func (s noteStep) run(_ context.Context, c *caseRun) {
 	c.add(result.Check{Text: "note", Line: s.line, Verdict: result.Info, Actual: s.text})
 }
 
-type skipStep struct {
-	line int
-	why  string
+// stopStep ends the case: skip as one that does not apply, stop with what was found so far.
+type stopStep struct {
+	line  int
+	skips bool
+	why   string
 }
 
-func (s skipStep) run(_ context.Context, c *caseRun) {
-	c.add(result.Check{Text: "skip", Line: s.line, Verdict: result.Skip, Reason: s.why})
+func (s stopStep) run(_ context.Context, c *caseRun) {
+	check := result.Check{Text: "stop", Line: s.line, Verdict: result.Info, Actual: s.why}
+	if s.skips {
+		check = result.Check{Text: "skip", Line: s.line, Verdict: result.Skip, Reason: s.why}
+	}
+	c.add(check)
 	c.stop = true
 }
 
@@ -146,57 +149,4 @@ func levelled(v result.Verdict, level result.Level) result.Verdict {
 	default:
 		return v
 	}
-}
-
-// fetchStep asks for the URLs that the payload names.
-type fetchStep struct {
-	line                 int
-	text, endpoint, path string
-	status               int
-	json                 bool
-	level                result.Level
-}
-
-func (s fetchStep) run(ctx context.Context, c *caseRun) {
-	at := c.endpoints[s.endpoint]
-	shown := result.Check{Text: s.text, Line: s.line, Expected: fmt.Sprintf("status %d", s.status)}
-	if s.json {
-		shown.Expected += " and JSON"
-	}
-	shown.Verdict, shown.Actual, shown.Reason = s.judge(ctx, c, at)
-	shown.Verdict = levelled(shown.Verdict, s.level)
-	shown.Actual = at.Mask().String(shown.Actual)
-	for _, a := range at.evidence.all() {
-		shown.Captures = append(shown.Captures, a.Seq)
-	}
-	c.add(shown)
-}
-
-func (s fetchStep) judge(ctx context.Context, c *caseRun, at *lentEndpoint) (verdict result.Verdict, actual, reason string) {
-	urls := map[string]bool{}
-	for _, a := range at.evidence.all() {
-		if body, ok := a.body(); ok && a.Class == webhook.Accepted {
-			for _, u := range every(body, strings.Split(s.path, ".")) {
-				urls[u] = true
-			}
-		}
-	}
-	if len(urls) == 0 {
-		return result.Skip, "", "no payload names a URL at " + s.path
-	}
-	if c.config.Fetcher == nil {
-		return result.Inconclusive, "", "nothing can be fetched here"
-	}
-	for u := range urls {
-		status, object, err := c.config.Fetcher.Fetch(ctx, u)
-		switch {
-		case err != nil:
-			return result.Inconclusive, "", "cannot ask: " + err.Error()
-		case status != s.status:
-			return result.Fail, fmt.Sprintf("status %d", status), ""
-		case s.json && !json.Valid(object):
-			return result.Fail, fmt.Sprintf("%d bytes that are not JSON", len(object)), ""
-		}
-	}
-	return result.Pass, fmt.Sprintf("%d fetched", len(urls)), ""
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/bucket"
 	"github.com/hookrange/hookrange/scripts/manual"
 	"github.com/hookrange/hookrange/scripts/result"
 	"github.com/hookrange/hookrange/scripts/trigger"
@@ -45,9 +46,15 @@ func (t *Runs) carryOut(ctx context.Context, one *run) (err error) {
 	if err != nil {
 		return err
 	}
+	var objects bucket.Store
+	defer func() { err = errors.Join(err, objects.Close()) }()
+	fetcher, err := t.cfg.Fetcher(objects.Address)
+	if err != nil {
+		return err
+	}
 	in := one.Input
 	config := scripts.Config{
-		Scripts: []*scripts.Script{s}, Schema: fixtures.Schema, Fetcher: t.cfg.Fetcher, Vars: in.Set, Case: in.Cases, Jobs: in.Jobs, Scale: in.Scale,
+		Scripts: []*scripts.Script{s}, Schema: fixtures.Schema, Fetcher: fetcher, Vars: in.Set, Case: in.Cases, Jobs: in.Jobs, Scale: in.Scale,
 	}
 	lends := t.cfg.House.Range(ctx, prefixOf(one.Run.ID))
 	if sending == nil {
@@ -57,7 +64,7 @@ func (t *Runs) carryOut(ctx context.Context, one *run) (err error) {
 	defer func() { err = errors.Join(err, lends.Close(ctx)) }()
 	config.Missing = sending.Missing()
 	maps.Copy(config.Missing, lends.Missing())
-	config.Sender, config.Range = sending.Trusting(lends.Authority()), linked{lends, t, one}
+	config.Sender, config.Range, config.Objects = sending.Trusting(lends.Authority()), linked{lends, t, one}, &objects
 	config.Progress = func(c result.Case) { t.progress(one, c) }
 	got, err := scripts.Run(ctx, config)
 	if err != nil {

@@ -70,8 +70,8 @@ type Config struct {
 	// Dir is the folder of what is kept.
 	Dir     string
 	Version string
-	// Fetcher asks for presigned URLs.
-	Fetcher scripts.Fetcher
+	// Fetcher asks for presigned URLs, and for those of a run's own object store at own().
+	Fetcher func(own func() string) (scripts.Fetcher, error)
 	// Mask hides secrets that can be told from a text.
 	Mask func(string) string
 	Log  *slog.Logger

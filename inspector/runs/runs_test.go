@@ -55,6 +55,7 @@ func startTests(t *testing.T, dir string) *testServer {
 	s.Edge = receiver.New(receiver.Config{Store: s.Store, Log: s.Log})
 	s.Runs, err = runs.Open(t.Context(), runs.Config{
 		House: s, Base: s.Base, Dir: s.dir, Version: "test", Mask: secret.NewMask().String, Log: s.Log,
+		Fetcher: func(func() string) (scripts.Fetcher, error) { return nil, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,13 +34,12 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 		return
 	}
 	body, mediaType := content(plan)
-	fill(p.w.Header(), plan, body, mediaType)
+	fill(p.w.Header(), plan, body.size, mediaType)
 	flush := http.NewResponseController(p.w)
 	p.w.WriteHeader(plan.Status)
 	var err error
-	if len(body) >= largeBody {
-		// An error means that the connection cannot have a deadline; the answer goes out without one.
-		_ = flush.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if body.size >= largeBody {
+		p.bounded(flush)
 		defer func() { _ = flush.SetWriteDeadline(time.Time{}) }()
 		err = flush.Flush()
 		if err == nil {
@@ -48,8 +47,8 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 			p.begin(p.since())
 		}
 	}
-	if err == nil && len(body) > 0 {
-		_, err = p.w.Write(body)
+	if err == nil && !p.send(ctx, body, body.size) {
+		return
 	}
 	// A sender may close its side as soon as it has the last byte, which is before Flush returns.
 	leaving := p.since()
@@ -100,25 +99,6 @@ func (p *performance) shutDown(ctx context.Context) {
 	})
 }
 
-// content returns the body to send and its media type, which is empty when there is none.
-func content(plan *webhook.Plan) (body []byte, mediaType string) {
-	switch status := headStatus(plan); {
-	case status == http.StatusNoContent || status == http.StatusNotModified:
-		return nil, ""
-	case plan.Body != nil && len(plan.Body) == 0:
-		return nil, ""
-	case plan.Body != nil:
-		return plan.Body, "text/plain; charset=utf-8"
-	case status == http.StatusResetContent:
-		return nil, ""
-	case status < 300:
-		return []byte(`{"received":true}`), "application/json"
-	default:
-		line := strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
-		return []byte(line + "\n"), "text/plain; charset=utf-8"
-	}
-}
-
 // headStatus is the status of a head: faults that send one default to 200.
 func headStatus(plan *webhook.Plan) int {
 	if plan.Status == 0 {
@@ -146,7 +126,7 @@ func givenBy(plan *webhook.Plan) given {
 
 // fill sets the header fields for net/http, the plan's names in the case in which they were
 // written.
-func fill(h http.Header, plan *webhook.Plan, body []byte, mediaType string) {
+func fill(h http.Header, plan *webhook.Plan, length int, mediaType string) {
 	// One array for all values: this runs once a request.
 	values := make([]string, 0, 5+len(plan.Header))
 	set := func(name, value string) {
@@ -169,7 +149,7 @@ func fill(h http.Header, plan *webhook.Plan, body []byte, mediaType string) {
 		set("X-Content-Type-Options", "nosniff")
 	}
 	if plan.Status != http.StatusNoContent && plan.Status != http.StatusNotModified {
-		set("Content-Length", strconv.Itoa(len(body)))
+		set("Content-Length", strconv.Itoa(length))
 	}
 	if plan.Close {
 		set("Connection", "close")

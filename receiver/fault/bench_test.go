@@ -14,11 +14,15 @@ import (
 )
 
 // sink takes an answer without a network.
-type sink struct{ head http.Header }
+type sink struct {
+	head http.Header
+	sent int
+}
 
 func (s *sink) Header() http.Header                              { return s.head }
 func (*sink) WriteHeader(int)                                    {}
-func (*sink) Write(b []byte) (int, error)                        { return len(b), nil }
+func (s *sink) Write(b []byte) (int, error)                      { s.sent += len(b); return len(b), nil }
+func (*sink) SetWriteDeadline(time.Time) error                   { return nil }
 func (*sink) FlushError() error                                  { return nil }
 func (*sink) HungUp() (at time.Time, by webhook.HangUp, ok bool) { return time.Time{}, "", false }
 func (*sink) Written() int64                                     { return 0 }

@@ -16,17 +16,25 @@ const (
 func (p *performance) drip(ctx context.Context, c *seized) {
 	plan := &p.job.Plan
 	body, mediaType := content(plan)
-	if p.write(c, rawHead(plan, len(body), mediaType)) {
+	if p.write(c, rawHead(plan, body.size, mediaType)) {
 		p.out.Status = headStatus(plan)
 		p.pour(ctx, c, body)
 	}
 	p.leave(c)
 }
 
+// way is where an answer leaves bit by bit.
+type way interface {
+	// send reports whether the bytes left.
+	send(ctx context.Context, p *performance, data []byte) bool
+	// ended is closed when the sender has hung up; nil where the request's context alone tells.
+	ended() <-chan struct{}
+}
+
 // pour sends data at the plan's pace and reports whether all of it left. With For and no Rate the
 // data is spread over For; with both, For is when to stop.
-func (p *performance) pour(ctx context.Context, c *seized, data []byte) bool {
-	if len(data) == 0 {
+func (p *performance) pour(ctx context.Context, to way, data source) bool {
+	if data.size == 0 {
 		return true
 	}
 	plan := &p.job.Plan
@@ -40,15 +48,16 @@ func (p *performance) pour(ctx context.Context, c *seized, data []byte) bool {
 			limit = min(limit, plan.For)
 		}
 	case plan.For > 0:
-		span, bytes = plan.For, len(data)
+		span, bytes = plan.For, data.size
 	}
-	chunk := max(1, int(int64(dripTick)*int64(bytes)/int64(span)))
+	chunk := min(blockSize, max(1, int(int64(dripTick)*int64(bytes)/int64(span))))
 	start := time.Now()
-	for sent := 0; sent < len(data); {
-		next := min(sent+chunk, len(data))
-		due := span * time.Duration(next) / time.Duration(bytes)
+	for sent := 0; sent < data.size; {
+		next := min(sent+chunk, data.size)
+		// Multiplied as numbers with a point: a long time by many bytes is more than an int64 holds.
+		due := time.Duration(float64(span) * float64(next) / float64(bytes))
 		late := due > limit
-		if !p.sleep(ctx, c, min(due, limit)-time.Since(start)) {
+		if !p.sleep(ctx, to.ended(), min(due, limit)-time.Since(start)) {
 			return false
 		}
 		if late {
@@ -57,7 +66,7 @@ func (p *performance) pour(ctx context.Context, c *seized, data []byte) bool {
 			}
 			return false
 		}
-		if !p.write(c, data[sent:next]) {
+		if !to.send(ctx, p, data.part(sent, next)) {
 			return false
 		}
 		sent = next

@@ -20,8 +20,8 @@ func (p *performance) hang(ctx context.Context) {
 		}
 		return
 	}
-	if p.endsStream() {
-		p.onStream(ctx)
+	if s, ok := p.line.(Stream); ok {
+		p.onStream(ctx, s)
 		return
 	}
 	c, err := p.seize()

@@ -4,6 +4,7 @@
 //	Perform -> wait for After, parked in the handler -> plain answer, flushed
 //	                                                 -> or take the connection over from net/http:
 //	                                                    write, drip, cut, close (FIN) or reset (RST)
+//	                                                 -> or, over HTTP/2, the same by its frames (see Stream)
 //
 // While a handler is parked, net/http watches the connection and ends the request's context when
 // the sender hangs up. Once the connection is taken over, the fault watches it by a reader of its
@@ -47,7 +48,8 @@ type Job struct {
 // Perform carries the plan out and returns what happened; it blocks until the answer has ended. ctx
 // is the request's context and also ends when the receiver shuts down. The request's body must have
 // been read to its end, or net/http does not notice a sender that hangs up. A plan that cannot be
-// carried out here (a fault before HTTP, or one whose bytes HTTP/2 has no place for) is answered 500, with a Note.
+// carried out here (a fault before HTTP, one of HTTP/2 on HTTP/1.1) is answered 500, with a Note. Over HTTP/2 line is a
+// Stream.
 func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) webhook.Outcome {
 	if job.MaxWait <= 0 {
 		job.MaxWait = DefaultMaxWait
@@ -57,6 +59,9 @@ func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) web
 	p.perform(ctx)
 	if p.out.Done == nil {
 		p.end(p.since())
+	}
+	if _, ok := line.(Stream); ok && p.out.FirstByte != nil {
+		p.leaving(before)
 	}
 	p.out.Bytes = line.Written() - before
 	return p.out
@@ -80,8 +85,11 @@ func (p *performance) perform(ctx context.Context) {
 	case webhook.Hang:
 		p.hang(ctx)
 	case webhook.H2Reset, webhook.H2GoAway:
-		if p.wait(ctx, plan.After) {
-			p.onStream(ctx)
+		switch s, ok := p.line.(Stream); {
+		case !ok:
+			p.fail(ctx, string(plan.Fault)+" needs a request over HTTP/2")
+		case p.wait(ctx, plan.After):
+			p.onStream(ctx, s)
 		}
 	case webhook.Drip, webhook.TrickleHead, webhook.Truncate, webhook.Garbage, webhook.CloseRequest,
 		webhook.ResetRequest, webhook.ResetBody:
@@ -95,8 +103,8 @@ func (p *performance) perform(ctx context.Context) {
 
 // takeOver carries out the faults that need the connection itself.
 func (p *performance) takeOver(ctx context.Context) {
-	if p.endsStream() {
-		p.onStream(ctx)
+	if s, ok := p.line.(Stream); ok {
+		p.onStream(ctx, s)
 		return
 	}
 	c, err := p.seize()
@@ -111,7 +119,7 @@ func (p *performance) takeOver(ctx context.Context) {
 	case webhook.TrickleHead:
 		p.trickle(ctx, c)
 	case webhook.Truncate:
-		p.truncate(c)
+		p.truncate(ctx, c)
 	case webhook.Garbage:
 		p.garbage(c)
 	case webhook.ResetRequest:

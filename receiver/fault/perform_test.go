@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -73,6 +74,16 @@ func TestAnswer(t *testing.T) {
 			[]string{"HTTP/1.1 500 Internal Server Error", "Content-Length: 26", policy, text, sniff},
 			"500 Internal Server Error\n",
 		},
+		"generated": {
+			webhook.Plan{Status: 200, Size: 1_000_003},
+			[]string{"HTTP/1.1 200 OK", "Content-Length: 1000003", policy, text, sniff},
+			generated(1_000_003),
+		},
+		"generated and small": {
+			webhook.Plan{Status: 500, Size: 3},
+			[]string{"HTTP/1.1 500 Internal Server Error", "Content-Length: 3", policy, text, sniff},
+			generated(3),
+		},
 		"large": {
 			webhook.Plan{Status: 200, Body: []byte(strings.Repeat("a", 300_000))},
 			[]string{"HTTP/1.1 200 OK", "Content-Length: 300000", policy, text, sniff},
@@ -109,6 +120,12 @@ func TestAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// generated is what a body of a size says.
+func generated(size int) string {
+	const line = "A body that was generated to be large: 0123456789 abcdefghijklm\n"
+	return strings.Repeat(line, size/len(line)+1)[:size]
 }
 
 func TestKeepsConnection(t *testing.T) {
@@ -171,6 +188,18 @@ func TestFaults(t *testing.T) {
 		"drip": {
 			plan: webhook.Plan{Fault: webhook.Drip, Rate: 1 << 20, Body: []byte("0123456789")},
 			head: head("10"), body: "0123456789", end: "fin", wantStatus: 200,
+		},
+		"drip of a generated body": {
+			plan: webhook.Plan{Fault: webhook.Drip, Rate: 1 << 30, Size: 200_001},
+			head: head("200001"), body: generated(200_001), end: "fin", wantStatus: 200,
+		},
+		"truncate a generated body": {
+			plan: webhook.Plan{Fault: webhook.Truncate, Size: 200_001},
+			head: head("200001"), body: generated(100_000), end: "fin", wantStatus: 200,
+		},
+		"trickle-head before a generated body": {
+			plan: webhook.Plan{Fault: webhook.TrickleHead, Rate: 1 << 20, Size: 100_000},
+			head: head("100000"), body: generated(100_000), end: "fin", wantStatus: 200,
 		},
 		"trickle-head": {
 			plan: webhook.Plan{Fault: webhook.TrickleHead, Rate: 1 << 20, Body: []byte("abc")},
@@ -299,5 +328,17 @@ func TestCannotBeCarriedOut(t *testing.T) {
 		if w.Code != 500 || out.Status != 500 || out.Fault != "" || !strings.Contains(out.Note, string(f)) {
 			t.Errorf("%s was answered %d with outcome %+v, want 500 and a note", f, w.Code, out)
 		}
+	}
+}
+
+// TestGeneratedBodyIsNotHeld: an answer of 200 MB takes next to no memory.
+func TestGeneratedBodyIsNotHeld(t *testing.T) {
+	s := &sink{head: http.Header{}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out := fault.Perform(t.Context(), s, s, fault.Job{Plan: webhook.Plan{Status: 200, Size: 200_000_000}, ReceivedAt: time.Now()})
+	runtime.ReadMemStats(&after)
+	if held := after.TotalAlloc - before.TotalAlloc; held > 256<<10 || s.sent != 200_000_000 || out.Status != 200 || out.Note != "" {
+		t.Errorf("%d bytes were allocated for an answer of %d: %+v", held, s.sent, out)
 	}
 }

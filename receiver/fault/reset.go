@@ -15,13 +15,13 @@ func (p *performance) reset(c *seized) {
 
 // resetBody resets in the middle of the body.
 func (p *performance) resetBody(ctx context.Context, c *seized) {
-	if !p.half(c) {
+	if !p.half(ctx, c) {
 		p.leave(c)
 		return
 	}
 	// A shutdown shortens the pause only.
 	note := p.out.Note
-	p.sleep(ctx, c, resetPause)
+	p.sleep(ctx, c.gone, resetPause)
 	p.out.Note = note
 	p.cut(c)
 }

@@ -67,19 +67,25 @@ func (p *performance) write(c *seized, data []byte) bool {
 	return false
 }
 
+// send sends bytes and reports whether they left.
+func (c *seized) send(_ context.Context, p *performance, data []byte) bool { return p.write(c, data) }
+
+// ended is closed when the sender has hung up.
+func (c *seized) ended() <-chan struct{} { return c.gone }
+
 // sleep waits and reports whether to go on: not when the sender has hung up or the receiver shuts
 // down.
-func (p *performance) sleep(ctx context.Context, c *seized, d time.Duration) bool {
+func (p *performance) sleep(ctx context.Context, gone <-chan struct{}, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-c.gone:
+	case <-gone:
 		return false
 	case <-ctx.Done():
 		// net/http may have seen the hang-up before the connection was taken over.
-		if _, _, gone := p.line.HungUp(); !gone {
+		if _, _, left := p.line.HungUp(); !left {
 			p.out.Note = "shut down in the middle of the answer"
 		}
 		return false

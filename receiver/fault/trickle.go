@@ -6,11 +6,10 @@ import "context"
 func (p *performance) trickle(ctx context.Context, c *seized) {
 	plan := &p.job.Plan
 	body, mediaType := content(plan)
-	if p.pour(ctx, c, rawHead(plan, len(body), mediaType)) {
+	head := rawHead(plan, body.size, mediaType)
+	if p.pour(ctx, c, source{size: len(head), given: head}) {
 		p.out.Status = headStatus(plan)
-		if len(body) > 0 {
-			p.write(c, body)
-		}
+		p.writeBody(ctx, c, body, body.size)
 	}
 	p.leave(c)
 }

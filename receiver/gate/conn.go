@@ -23,6 +23,7 @@ type Conn struct {
 	at       time.Time
 	requests atomic.Int64
 	written  atomic.Int64
+	sharing  atomic.Int64
 	// mute drops what is written; abrupt tells that closing sends an RST.
 	mute, abrupt atomic.Bool
 	// shaking is true during the handshake; alert is what the sender said in the clear in it, or zero.
@@ -34,6 +35,8 @@ type Conn struct {
 	gate  *Gate
 	facts webhook.Connection
 	tls   *tls.Conn
+	// frames is nil where HTTP/2 is not served.
+	frames *frames
 	// gone is when the sender ended it.
 	gone   time.Time
 	closed bool
@@ -85,6 +88,9 @@ func From(ctx context.Context) *Conn {
 
 // Request counts a request that came on the connection.
 func (c *Conn) Request() { c.requests.Add(1) }
+
+// Share changes how many requests are open on the connection and returns how many there are then.
+func (c *Conn) Share(change int64) int64 { return c.sharing.Add(change) }
 
 // Written returns how many bytes have left, those of TLS included.
 func (c *Conn) Written() int64 { return c.written.Load() }
@@ -157,6 +163,18 @@ func (c *Conn) SetLinger(sec int) error {
 // Reset closes the connection with an RST, dropping what was not sent.
 func (c *Conn) Reset() error {
 	return errors.Join(c.SetLinger(0), c.Close())
+}
+
+// Part ends the connection by an orderly close. A socket that is closed with bytes unread sends a reset instead, so who
+// serves the connection reads on for a while, and then closes it; what it still writes is dropped.
+func (c *Conn) Part() error {
+	c.mute.Store(true)
+	if err := c.CloseWrite(); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	c.tell()
+	_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	return nil
 }
 
 // Close ends the connection and tells what became of it.

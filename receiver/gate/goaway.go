@@ -1,13 +1,7 @@
 package gate
 
-import (
-	"errors"
-	"time"
-)
-
 // GoAway ends an HTTP/2 connection by a GOAWAY frame which says that no request was processed, and an orderly close.
-// A sender may try the request again at once (RFC 9113, 6.8). The frame is one record of TLS, so it cannot get into
-// the middle of one that net/http writes.
+// A sender may try the request again at once (RFC 9113, 6.8).
 func (c *Conn) GoAway() error {
 	frame := [...]byte{
 		0, 0, 8, // length
@@ -16,17 +10,14 @@ func (c *Conn) GoAway() error {
 		0, 0, 0, 0, // last stream that was processed: none
 		0, 0, 0, 0, // NO_ERROR
 	}
-	c.mu.Lock()
-	conn := c.tls
-	c.mu.Unlock()
-	if conn == nil {
-		return errors.New("gate: GOAWAY needs HTTP/2 over TLS")
-	}
-	_ = conn.SetWriteDeadline(time.Now().Add(lingerTime))
-	if _, err := conn.Write(frame[:]); err != nil {
+	if err := c.Inject(frame[:]); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	secure := c.tls
+	c.mu.Unlock()
 	// The sender may be faster in closing it.
-	_ = conn.Close()
+	_ = secure.CloseWrite()
+	_ = c.Part()
 	return nil
 }

@@ -4,32 +4,43 @@ package lag
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
+// Tick is how often the canary looks at the clock.
+const Tick = 5 * time.Millisecond
+
 const (
-	// Tick is how often the canary looks at the clock.
-	Tick = 5 * time.Millisecond
-	// Kept is how far back Worst can look.
-	Kept = time.Hour
+	// stallLeast is the lateness that is kept with its time, maxStalls how many are.
+	stallLeast = 3 * time.Millisecond
+	maxStalls  = 10_000
+	// stallReach is how long after a stall what it held up may still be seen.
+	stallReach = 20 * time.Millisecond
 )
 
-// Canary wakes every Tick and keeps how much later than asked it was woken. It is safe for concurrent use; make one
-// with New.
+// Canary wakes every Tick and tells its watches how much later than asked it was woken: nothing that this process
+// measured meanwhile is more exact. It is safe for concurrent use; make one with New.
 type Canary struct {
 	now func() time.Time
 
-	mu sync.Mutex
-	// due is when the next tick should come; zero while Run does not.
-	due time.Time
-	// worst has the worst lateness of each second, by second modulo its length.
-	worst [Kept / time.Second]second
+	mu      sync.Mutex
+	watches map[*Watch]struct{}
 }
 
-type second struct {
-	at   int64
-	late time.Duration
+// Watch is what a canary saw since it was begun. It is safe for concurrent use.
+type Watch struct {
+	canary *Canary
+	worst  time.Duration
+	// stalls are the times when the machine was late, in order.
+	stalls []stall
+}
+
+// stall ended at a time and made everything late by so much.
+type stall struct {
+	ended time.Time
+	late  time.Duration
 }
 
 // New returns a canary with a clock; nil is time.Now.
@@ -37,70 +48,73 @@ func New(now func() time.Time) *Canary {
 	if now == nil {
 		now = time.Now
 	}
-	return &Canary{now: now}
+	return &Canary{now: now, watches: map[*Watch]struct{}{}}
 }
 
-// Run ticks until ctx ends and then returns nil.
-func (c *Canary) Run(ctx context.Context) error {
-	defer c.expect(time.Time{})
-	timer := time.NewTimer(Tick)
-	defer timer.Stop()
-	for {
-		c.expect(c.now().Add(Tick))
-		timer.Reset(Tick)
+// Run ticks until ctx ends.
+func (c *Canary) Run(ctx context.Context) {
+	ticker := time.NewTicker(Tick)
+	defer ticker.Stop()
+	for before := c.now(); ; {
 		select {
-		case <-timer.C:
-			c.woken()
 		case <-ctx.Done():
-			return nil
+			return
+		case <-ticker.C:
+		}
+		now := c.now()
+		c.note(stall{now, now.Sub(before) - Tick})
+		before = now
+	}
+}
+
+func (c *Canary) note(s stall) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w := range c.watches {
+		w.worst = max(w.worst, s.late)
+		if s.late >= stallLeast && len(w.stalls) < maxStalls {
+			w.stalls = append(w.stalls, s)
 		}
 	}
 }
 
-func (c *Canary) expect(due time.Time) {
+// Watch begins a watch, which End ends.
+func (c *Canary) Watch() *Watch {
+	w := &Watch{canary: c}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.due = due
+	c.watches[w] = struct{}{}
+	return w
 }
 
-func (c *Canary) woken() {
-	now := c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.note(now, now.Sub(c.due))
+// End ends the watch, which keeps what it has seen.
+func (w *Watch) End() {
+	w.canary.mu.Lock()
+	defer w.canary.mu.Unlock()
+	delete(w.canary.watches, w)
 }
 
-// note keeps a lateness that lasted until at, for each second that it touched.
-func (c *Canary) note(at time.Time, late time.Duration) {
-	if late <= 0 {
-		return
-	}
-	from := max(at.Add(-late).Unix(), at.Unix()-int64(len(c.worst))+1)
-	for s := from; s <= at.Unix(); s++ {
-		slot := &c.worst[s%int64(len(c.worst))]
-		if slot.at != s {
-			*slot = second{at: s}
+// Worst is the worst lateness so far.
+func (w *Watch) Worst() time.Duration {
+	w.canary.mu.Lock()
+	defer w.canary.mu.Unlock()
+	return w.worst
+}
+
+// At is by how much a moment may have been noted late: all stalls together that lead up to it without a break.
+func (w *Watch) At(moment time.Time) time.Duration {
+	w.canary.mu.Lock()
+	defer w.canary.mu.Unlock()
+	var sum time.Duration
+	for _, s := range slices.Backward(w.stalls) {
+		begun := s.ended.Add(-s.late)
+		if begun.After(moment) {
+			continue
 		}
-		slot.late = max(slot.late, late)
-	}
-}
-
-// Worst returns how late the machine was at worst since a time, one that it is late now included. It looks at whole
-// seconds, so what happened just before since may count too, and not further back than Kept. It is 0 while Run does not
-// tick.
-func (c *Canary) Worst(since time.Time) time.Duration {
-	now := c.now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var worst time.Duration
-	if !c.due.IsZero() {
-		worst = max(0, now.Sub(c.due))
-	}
-	from := max(since.Unix(), now.Unix()-int64(len(c.worst))+1)
-	for s := from; s <= now.Unix(); s++ {
-		if slot := c.worst[s%int64(len(c.worst))]; slot.at == s {
-			worst = max(worst, slot.late)
+		if moment.Add(-sum - stallReach).After(s.ended) {
+			break
 		}
+		sum += s.late
 	}
-	return worst
+	return sum
 }

@@ -28,42 +28,48 @@ func (c *clock) stall(d time.Duration) {
 	c.late += d
 }
 
-func TestWorst(t *testing.T) {
+func TestWatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		clock := &clock{}
 		canary := lag.New(clock.now)
 		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- canary.Run(ctx) }()
-		begin := clock.now()
+		var running sync.WaitGroup
+		running.Go(func() { canary.Run(ctx) })
 		pass := func(d time.Duration) { <-time.After(d); synctest.Wait() }
-		pass(10 * time.Second)
-		if worst := canary.Worst(begin); worst != 0 {
-			t.Errorf("late by %v on a machine that is not", worst)
+		// stall keeps the machine still, and returns when it was over.
+		stall := func(d time.Duration) time.Time {
+			clock.stall(d)
+			pass(lag.Tick)
+			return clock.now()
 		}
-		clock.stall(70 * time.Millisecond)
-		if worst := canary.Worst(clock.now()); worst <= 60*time.Millisecond || worst > 70*time.Millisecond {
-			t.Errorf("late by %v while the machine stands still for 70 ms", worst)
+		pass(time.Millisecond) // off the ticks
+		whole, quiet := canary.Watch(), canary.Watch()
+		pass(10 * time.Second)
+		if whole.Worst() != 0 || whole.At(clock.now()) != 0 {
+			t.Errorf("late by %v on a machine that is not", whole.Worst())
 		}
-		pass(10 * time.Second)
-		clock.stall(20 * time.Millisecond)
-		mark := clock.now()
-		pass(10 * time.Second)
-		for since, want := range map[time.Time]time.Duration{
-			begin: 70 * time.Millisecond, mark: 20 * time.Millisecond, clock.now(): 0, begin.Add(-2 * lag.Kept): 70 * time.Millisecond,
+		calm := clock.now()
+		pass(time.Second)
+		quiet.End()
+		first := stall(70 * time.Millisecond)
+		pass(time.Second)
+		second := canary.Watch()
+		chain := stall(20 * time.Millisecond)
+		chain2 := stall(30 * time.Millisecond)
+		if whole.Worst() != 70*time.Millisecond || quiet.Worst() != 0 || second.Worst() != 30*time.Millisecond {
+			t.Errorf("late by %v, %v and %v, want 70ms, 0s and 30ms", whole.Worst(), quiet.Worst(), second.Worst())
+		}
+		for moment, want := range map[time.Time]time.Duration{
+			calm: 0, first: 70 * time.Millisecond, first.Add(-30 * time.Millisecond): 70 * time.Millisecond, first.Add(500 * time.Millisecond): 0,
+			chain: 20 * time.Millisecond, chain2: 50 * time.Millisecond,
 		} {
-			if worst := canary.Worst(since); worst > want || worst < want-lag.Tick {
-				t.Errorf("late by %v since %v, want %v", worst, since.Sub(begin), want)
+			if got := whole.At(moment); got != want {
+				t.Errorf("late by %v at %v, want %v", got, moment.Sub(first), want)
 			}
 		}
+		second.End()
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		clock.stall(lag.Kept)
-		if worst := canary.Worst(begin); worst != 0 {
-			t.Errorf("late by %v an hour ago", worst)
-		}
+		running.Wait()
 	})
 }

@@ -65,6 +65,7 @@ const (
 	keyRetryAfter = "retry-after"
 	keyBody       = "body"
 	keyJSON       = "json"
+	keySize       = "size"
 	keyCert       = "cert"
 	keyHeader     = "header."
 )
@@ -72,7 +73,7 @@ const (
 // keys returns all of them as a user sees them.
 func keys() []string {
 	return []string{
-		keyAfter, keyFor, keyRate, keyBody, keyJSON, keyHeader + "NAME", keyTo, keyRetryAfter, keyCert, keyChance, keyWhen,
+		keyAfter, keyFor, keyRate, keyBody, keyJSON, keySize, keyHeader + "NAME", keyTo, keyRetryAfter, keyCert, keyChance, keyWhen,
 	}
 }
 
@@ -84,7 +85,7 @@ func isKey(name string) bool {
 // isNumeric reports whether a key's values are numbers or durations, which hold no "/".
 func isNumeric(key string) bool {
 	switch key {
-	case keyAfter, keyFor, keyRate, keyChance, keyRetryAfter:
+	case keyAfter, keyFor, keyRate, keySize, keyChance, keyRetryAfter:
 		return true
 	default:
 		return false

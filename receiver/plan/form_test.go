@@ -53,6 +53,7 @@ func seeds() []string {
 		`200/body="x/after=1s"`, `200/when="attempt > 1 and any(body.a, # == ')')" 200/body=""`, "trickle-head/for=5s reset@body",
 		`200/when=path=="/a b"&&(attempt < 3)/body=a`, "refuse/for=10s tls-badcert h2-reset tls-badcert/cert=expired/p=1", `200/json='"\u2028"'`,
 		"200/body=\"\x01 ä\u2028\"", `500/when=method+"/p=1"=="x"`, "200/body=a/b=c/d", "200/rate=1/s", "204/after=0s",
+		"200/size=10MB", "drip/size=64KiB/rate=1MiB/s 200/size=1/after=2s 500/size=3k/header.Content-Type=text/html",
 	}
 }
 
@@ -145,6 +146,7 @@ func TestParseJSON(t *testing.T) {
 		`[{"answer":"200","body":""}]`:                     `200/body=""`,
 		`[{"answer":"hang","for_ms":0.5,"after_ms":0}]`:    "hang/for=500µs",
 		`[{"answer":"503","retry_after":0,"p":0.25}]`:      "503/p=0.25/retry-after=0",
+		`[{"answer":"drip","size":70000,"rate":9000}]`:     "drip/rate=9000/size=70000",
 		`[{"answer":"200","json":"\u003c\\u003c"}]`:        `200/json="\"<\\\\u003c\""`,
 		`[{"answer":"200","when":"attempt > 1 or false"}]`: `200/when="attempt > 1 or false"`,
 	} {
@@ -181,6 +183,9 @@ func TestParseJSONRefuses(t *testing.T) {
 		`[{"answer":"503","retry_after":-1}]`:       "seconds",
 		`[{"answer":"200","when":""}]`:              "empty",
 		`[{"answer":"200","when":"1"}]`:             "bool",
+		`[{"answer":"200","size":0}]`:               "not a size",
+		`[{"answer":"200","size":2000000000}]`:      "not a size",
+		`[{"answer":"200","size":1,"json":1}]`:      "one of body, json and size",
 		`[{"answer":"200","body":"","json":1}]`:     "one of",
 		`[{"answer":"200","headers":[["a b",""]]}]`: "header name",
 		`[` + strings.Repeat(`{"answer":"200"},`, 100) + `{"answer":"200"}]`: "100 steps",

@@ -23,6 +23,7 @@ type stepJSON struct {
 	AfterMS    float64         `json:"after_ms,omitempty"`
 	ForMS      *float64        `json:"for_ms,omitempty"`
 	Rate       *int            `json:"rate,omitempty"`
+	Size       *int            `json:"size,omitempty"`
 	P          *float64        `json:"p,omitempty"`
 	When       *string         `json:"when,omitempty"`
 	To         *string         `json:"to,omitempty"`
@@ -53,7 +54,7 @@ func (a *answerJSON) UnmarshalJSON(data []byte) error {
 
 // MarshalJSON returns the JSON form: an array of steps, each with answer and, where they are given,
 // times, after_ms, for_ms, rate, p, when, to, retry_after (seconds), cert, headers ([[name, value]...])
-// and one of body, body_base64 (a body that is not UTF-8) and json.
+// and one of body, body_base64 (a body that is not UTF-8), json and size (bytes).
 func (p *Program) MarshalJSON() ([]byte, error) {
 	steps := p.steps
 	if len(steps) == 0 {
@@ -119,6 +120,9 @@ func (s *spec) form() stepJSON {
 	if s.rate > 0 {
 		out.Rate = &s.rate
 	}
+	if s.size > 0 {
+		out.Size = &s.size
+	}
 	if s.when != "" {
 		out.When = &s.when
 	}
@@ -164,6 +168,11 @@ func (f *stepJSON) spec(number int) (spec, error) {
 	if f.Rate != nil {
 		if out.rate = *f.Rate; out.rate < 1 || out.rate > maxRate {
 			return spec{}, refuse(number, keyRate, "give 1 to %d bytes a second", maxRate)
+		}
+	}
+	if f.Size != nil {
+		if out.size = *f.Size; out.size < 1 || out.size > maxSize {
+			return spec{}, refuse(number, keySize, "%s", sizeUsage)
 		}
 	}
 	if f.P != nil && checkChance(*f.P) != "" {

@@ -13,6 +13,7 @@
 //	for=30s            how long hang, drip, trickle-head, refuse and blackhole last; 10m at most
 //	rate=100           bytes a second of drip and trickle-head: 100, 2k (2000), 2KiB (2048), 1M, 2KiB/s
 //	body=text          the body; garbage sends it instead of its own bytes; body="" sends none
+//	size=10MB          a generated body of so many bytes, in place of body; it is sent as it is made, never held
 //	json={"ok": true}  the body as JSON, made compact; Content-Type application/json unless given
 //	header.NAME=value  a header field; may be repeated
 //	to=URL             the Location field

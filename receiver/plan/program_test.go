@@ -99,6 +99,10 @@ func TestPlan(t *testing.T) {
 		"escapes": {`garbage/body='a\x00\xff\n\'"'`, webhook.Plan{
 			Text: `garbage/body="a\x00\xff\n'\""`, Fault: webhook.Garbage, Body: []byte("a\x00\xff\n'\""),
 		}},
+		"size": {"200/size=10MB", webhook.Plan{Text: "200/size=10000000", Status: 200, Size: 10_000_000}},
+		"size of a drip": {"drip/size=64KiB/rate=1k/s/after=1s", webhook.Plan{
+			Text: "drip/after=1s/rate=1000/size=65536", Fault: webhook.Drip, Status: 200, Size: 65536, Rate: 1000, After: time.Second,
+		}},
 		"empty body": {`200/body=""`, webhook.Plan{Text: `200/body=""`, Status: 200, Body: []byte{}}},
 		"cut text": {`200/body=` + strings.Repeat("ä", 3000), webhook.Plan{
 			Text: `200/body=` + strings.Repeat("ä", 507) + "…", Status: 200,
@@ -276,6 +280,13 @@ func TestParseRefuses(t *testing.T) {
 		"for on a status":     {"503/for=10s", []string{"does not last", "after"}},
 		"rate on a status":    {"503/rate=10", []string{"drip"}},
 		"rate":                {"drip/rate=fast", []string{"2KiB"}},
+		"size":                {"200/size=much", []string{"10MB"}},
+		"size too large":      {"200/size=2GiB", []string{"1GiB"}},
+		"size and body":       {"200/size=9/body=x", []string{"one of body, json and size"}},
+		"size and no body":    {"200/size=9/json=1", []string{"one of body, json and size"}},
+		"size of a 204":       {"204/size=9", []string{"has no body"}},
+		"size of a hang":      {"hang/size=9", []string{"no body"}},
+		"size of garbage":     {"garbage/size=9", []string{"no body that has a size"}},
 		"rate of zero":        {"drip/rate=0", []string{"2KiB"}},
 		"rate too high":       {"drip/rate=2GiB", []string{"1GiB"}},
 		"body of a hang":      {"hang/body=x", []string{"no body"}},

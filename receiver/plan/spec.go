@@ -15,6 +15,7 @@ import (
 const (
 	maxWait       = 10 * time.Minute
 	maxRate       = 1 << 30
+	maxSize       = 1 << 30
 	maxRetryAfter = 365 * 24 * time.Hour
 	// maxPlanText bounds Plan.Text, which is stored with each capture: a step's body may be large.
 	maxPlanText = 1 << 10
@@ -26,6 +27,8 @@ type spec struct {
 	times         int
 	after, length time.Duration
 	rate          int
+	// size is that of a generated body.
+	size int
 	// body is nil when absent; an empty one is not. json says that it was given as JSON.
 	body   []byte
 	json   bool
@@ -58,6 +61,8 @@ func (s *spec) set(number int, key, value string) error {
 		s.length, fault = duration(value, 1, maxWait)
 	case keyRate:
 		s.rate, fault = rate(value)
+	case keySize:
+		s.size, fault = size(value)
 	case keyChance:
 		s.chance, fault = chance(value)
 	case keyRetryAfter:
@@ -114,7 +119,7 @@ func (s *spec) step(number int) (step, error) {
 	if out.plan.Cert = s.cert; s.cert == "" && natureOf(out.plan.Fault).certifies {
 		out.plan.Cert = webhook.FlawSelfSigned
 	}
-	out.plan.After, out.plan.For, out.plan.Rate = s.after, s.length, s.rate
+	out.plan.After, out.plan.For, out.plan.Rate, out.plan.Size = s.after, s.length, s.rate, s.size
 	out.plan.Text = clip(out.spec.text(false), maxPlanText)
 	return out, nil
 }
@@ -154,7 +159,11 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 			"blackhole (a wait before the answer is after)", s.answer)
 	case s.body != nil && !kind.body:
 		return refuse(number, s.bodyKey(), "%s sends no body", s.answer)
-	case len(s.body) > 0 && bodyless:
+	case s.size != 0 && (!kind.body || !kind.head):
+		return refuse(number, keySize, "%s sends no body that has a size", s.answer)
+	case s.size != 0 && s.body != nil:
+		return refuse(number, keySize, "give one of body, json and size: a body with a size is generated")
+	case (len(s.body) > 0 || s.size != 0) && bodyless:
 		return refuse(number, s.bodyKey(), "a %s has no body", s.answer)
 	case (len(s.header) > 0 || s.retryAfter != nil) && !kind.head:
 		return refuse(number, "header", "%s sends no header", s.answer)
@@ -176,10 +185,14 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 }
 
 func (s *spec) bodyKey() string {
-	if s.json {
+	switch {
+	case s.size != 0:
+		return keySize
+	case s.json:
 		return keyJSON
+	default:
+		return keyBody
 	}
-	return keyBody
 }
 
 // fields returns the header fields in the order in which they are sent.

@@ -57,6 +57,9 @@ func (s *spec) text(withTimes bool) string {
 	for _, f := range s.header {
 		put(keyHeader+f.Name, f.Value)
 	}
+	if s.size > 0 {
+		put(keySize, strconv.Itoa(s.size))
+	}
 	if s.body != nil {
 		put(s.bodyKey(), string(s.body))
 	}

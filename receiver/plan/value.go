@@ -42,8 +42,25 @@ func shortDuration(d time.Duration) string {
 }
 
 func rate(text string) (int, string) {
-	const usage = "not a rate; write bytes a second from 1 to 1GiB, such as 100, 2k, 2KiB or 2KiB/s"
-	number := strings.TrimSuffix(text, "/s")
+	n, ok := amount(strings.TrimSuffix(text, "/s"), maxRate)
+	if !ok {
+		return 0, "not a rate; write bytes a second from 1 to 1GiB, such as 100, 2k, 2KiB or 2KiB/s"
+	}
+	return n, ""
+}
+
+const sizeUsage = "not a size; write bytes from 1 to 1GiB, such as 500, 10MB (10 000 000) or 64KiB (65 536)"
+
+func size(text string) (int, string) {
+	n, ok := amount(text, maxSize)
+	if !ok {
+		return 0, sizeUsage
+	}
+	return n, ""
+}
+
+// amount reads bytes with a unit, from 1 to most.
+func amount(number string, most int) (n int, ok bool) {
 	digits := len(number) - len(strings.TrimLeft(number, "0123456789"))
 	unit := 0
 	switch strings.TrimSuffix(strings.ToLower(number[digits:]), "b") {
@@ -61,10 +78,10 @@ func rate(text string) (int, string) {
 		unit = 1 << 30
 	}
 	n, err := strconv.Atoi(number[:digits])
-	if err != nil || unit == 0 || n < 1 || n > maxRate/unit {
-		return 0, usage
+	if err != nil || unit == 0 || n < 1 || n > most/unit {
+		return 0, false
 	}
-	return n * unit, ""
+	return n * unit, true
 }
 
 func chance(text string) (*float64, string) {

@@ -243,6 +243,8 @@ type Spec struct {
 	// Scheme is never empty; Param is empty for the scheme's default.
 	Scheme webhook.Scheme
 	Param  string
+	// Secret is what the endpoint's is to be; empty for a random one.
+	Secret string
 	// TLS and H2 say what the listener must speak.
 	TLS, H2 bool
 }
@@ -256,7 +258,10 @@ func (r *Range) Lend(ctx context.Context, spec Spec) (*Endpoint, error) {
 		name = fmt.Sprintf("%s%d", r.prefix, r.count)
 	}
 	r.mu.Unlock()
-	value, err := secret.NewSecret()
+	value, err := spec.Secret, error(nil)
+	if value == "" {
+		value, err = secret.NewSecret()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,9 @@ type Plan struct {
 	Header []Field
 	// Body of the answer.
 	Body []byte
+	// Size, unless 0, is how many bytes the body has, which is then generated and Body is nil. It is kept with captures
+	// in Text only.
+	Size int
 	// Cert is the flaw of tls-badcert's certificate; empty for every other fault. It is not kept with captures.
 	Cert Flaw
 	// Seed is what the step's chance was drawn with; kept so that a run can be repeated.

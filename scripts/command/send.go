@@ -28,7 +28,7 @@ const sendAtOnce = 1000
 type Send struct {
 	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON."`
 	URL     string   `arg:"" name:"url" help:"Where to deliver, with the secret in its query."`
-	Policy  string   `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python or langsmith-engine." default:"langsmith-rules"`
+	Policy  string   `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python, langsmith-engine or github." default:"langsmith-rules"`
 	Break   string   `help:"Break one rule of the policy, as a sender with a bug would, such as retries-4xx; an unknown NAME lists all." placeholder:"NAME"`
 	Header  []string `help:"Header field to add to each delivery, as 'Name: value'." placeholder:"FIELD" sep:"none"`
 	Count   int      `help:"How many deliveries, each with fresh ids and times." default:"1"`

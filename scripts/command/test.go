@@ -17,6 +17,7 @@ import (
 	"github.com/hookrange/hookrange/fixtures"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/bucket"
 	"github.com/hookrange/hookrange/scripts/known"
 	"github.com/hookrange/hookrange/scripts/manual"
 	"github.com/hookrange/hookrange/scripts/report"
@@ -44,8 +45,8 @@ type Program struct {
 	Mask func(string) string
 	// Open stands up what lends endpoints to a run.
 	Open func(ctx context.Context, place Place) (House, error)
-	// Fetcher asks for presigned URLs as a policy allows.
-	Fetcher func(policy webhook.FetchPolicy) (scripts.Fetcher, error)
+	// Fetcher asks for presigned URLs as a policy allows, and for those of the run's own object store at own().
+	Fetcher func(policy webhook.FetchPolicy, own func() string) (scripts.Fetcher, error)
 	// Remote carries a run out on the server that the user named; nil when none was.
 	Remote func(ctx context.Context, order Order, screen *Screen) (result.Run, error)
 }
@@ -264,7 +265,9 @@ func (c *Test) carryOut(ctx context.Context, t judging) (run result.Run, err err
 		}
 		return t.Remote(ctx, order, t.screen)
 	}
-	fetcher, err := t.Fetcher(webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase})
+	var objects bucket.Store
+	defer func() { err = errors.Join(err, objects.Close()) }()
+	fetcher, err := t.Fetcher(webhook.FetchPolicy{Private: c.FetchPrivate, BaseURL: c.FetchBase}, objects.Address)
 	if err != nil {
 		return run, err
 	}
@@ -293,7 +296,7 @@ func (c *Test) carryOut(ctx context.Context, t judging) (run result.Run, err err
 		return run, err
 	}
 	defer func() { err = errors.Join(err, house.Close(ctx)) }()
-	config.Range, config.Sender = house, sender.Trusting(house.Authority())
+	config.Range, config.Sender, config.Objects = house, sender.Trusting(house.Authority()), &objects
 	config.Missing = with(house.Missing(), sender.Missing())
 	return scripts.Run(ctx, config)
 }

@@ -7,7 +7,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
+	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -72,11 +75,33 @@ func Needs(base string) map[string]string {
 	out := map[string]string{
 		"connection-faults": why, "tls": why, "h2": why, "cap-net-raw": why,
 		"custom-headers": "the sender's settings would have to be changed for this case alone",
+		"own-secret":     "a manual run has one URL for all cases",
+		"objects":        "the sender's own payload names its own objects",
 	}
-	if u, err := url.Parse(base); err == nil && u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" && u.Hostname() != "localhost" {
-		out["direct"] = "the sender comes by " + u.Host + ", perhaps through a tunnel or a proxy"
+	if u, err := url.Parse(base); err == nil && !ours(u.Hostname()) {
+		out["direct"] = "the sender comes by " + u.Host + ", which is no address of this machine, perhaps through a tunnel or a proxy"
 	}
 	return out
+}
+
+// ours tells whether a host of a URL is this machine: who connects to it comes straight from the sender, as far as can be
+// known before the first request.
+func ours(host string) bool {
+	if name, err := os.Hostname(); host == "localhost" || err == nil && strings.EqualFold(host, name) {
+		return true
+	}
+	asked, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		return asked.IsLoopback()
+	}
+	return asked.IsLoopback() || slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr() == asked.Unmap()
+	})
 }
 
 // Unmeasured says of each of the cases that a manual run cannot judge why.

@@ -27,7 +27,7 @@ type killed struct {
 }
 
 func matrix() []killed {
-	const rules, python, js, engine = "langsmith-rules", "agent-server-python", "agent-server-js", "langsmith-engine"
+	const rules, python, js, engine, github = "langsmith-rules", "agent-server-python", "agent-server-js", "langsmith-engine", "github"
 	hangs := []string{"TIMEOUT-1:hangup", "TIMEOUT-3-*:attempts"}
 	return []killed{
 		{rules, rules, "", nil},
@@ -37,7 +37,7 @@ func matrix() []killed {
 		{rules, rules, "one-retry-more", []string{"5XX-2-*:attempts"}},
 		{rules, rules, "no-retry-limit", []string{"5XX-2-*:attempts"}},
 		{rules, rules, "duplicate-after-2xx", []string{
-			"OK-1-*:attempts", "5XX-5:attempts", "TIMEOUT-4:attempts", "BODY-1-*:attempts", "BODY-2:attempts", "BODY-3:attempts", "BODY-4:attempts",
+			"OK-1-*:attempts", "5XX-5:attempts", "TIMEOUT-4:attempts", "BODY-1-*:attempts", "BODY-2:attempts", "BODY-3:attempts", "BODY-4:attempts", "BODY-7:attempts",
 		}},
 		{rules, rules, "stops-on-body-text", []string{"BODY-5-ok:attempts"}},
 		{rules, rules, "retries-on-body-text", []string{"BODY-1-error:attempts", "BODY-6:attempts"}},
@@ -51,6 +51,7 @@ func matrix() []killed {
 		{rules, rules, "drops-the-secret", []string{"SECRET-1:secret"}},
 		{rules, rules, "drops-headers", []string{"HEADERS-1:header"}},
 		{rules, rules, "wrong-schema", []string{"PAYLOAD-1:schema"}},
+		{rules, rules, "cuts-presigned-urls", []string{"S3-2:runs.?.inputs*", "S3-2:runs.?.outputs*"}},
 		{rules, rules, "connect-retries-5", []string{"CONNECT-1:connections", "CONNECT-2-*:connections", "CONNECT-3:connections"}},
 		{rules, rules, "no-connect-retries", []string{"CONNECT-1:connections", "CONNECT-2-*:connections"}},
 		{rules, rules, "get-instead-of-post", []string{"METHOD-1:method"}},
@@ -61,6 +62,14 @@ func matrix() []killed {
 		{"standard-webhooks", engine, "new-id-each-try", []string{"RETRY-2:expr"}},
 		{engine, engine, "", nil},
 		{engine, engine, "one-retry-more", []string{"RETRY-1-*:attempts"}},
+		{engine, engine, "linear-gaps", []string{"BACKOFF-1:spacing"}},
+		{engine, engine, "wrong-signature", []string{"SIGNATURE-1:secret"}},
+		{engine, engine, "retries-on-body-text", []string{"BODY-1-error:attempts"}},
+		{github, github, "", nil},
+		{github, github, "wrong-signature", []string{"SIGNATURE-1:secret"}},
+		{github, github, "retries-5xx", []string{"ONCE-1-50*:attempts"}},
+		{github, github, "retries-4xx", []string{"ONCE-1-4*:attempts"}},
+		{github, github, "never-times-out", []string{"TIMEOUT-1:hangup"}},
 		{python, python, "", nil},
 		{python, python, "no-retry-429", []string{"RETRY-1-429:attempts"}},
 		{python, python, "no-retry-timeouts", []string{"TIMEOUT-1:attempts"}},
@@ -84,17 +93,22 @@ func TestKillMatrix(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				run := runProfile(t, house, k.profile, sending)
-				for again := 0; again < 2 && k.late(run); again++ {
-					run = runProfile(t, house, k.profile, sending)
+				run := runProfile(t, house, k.profile, sending, "")
+				// What the machine was too late for is run again by itself, and several times: not what came out wrong.
+				for range 5 {
+					for _, i := range k.late(run) {
+						run.Cases[i] = runProfile(t, house, k.profile, sending, literal(run.Cases[i].ID)).Cases[0]
+					}
 				}
+				run.Verdict = scripts.Verdict(run.Cases)
 				k.judge(t, run)
 			})
 		}
 	})
 }
 
-func runProfile(t *testing.T, house house, profile string, sending trigger.Sender) result.Run {
+// runProfile runs the cases that a pattern selects, all when it is empty.
+func runProfile(t *testing.T, house house, profile string, sending trigger.Sender, pattern string) result.Run {
 	t.Helper()
 	script, err := scripts.Profile(profile)
 	if err != nil {
@@ -102,7 +116,7 @@ func runProfile(t *testing.T, house house, profile string, sending trigger.Sende
 	}
 	run, err := scripts.Run(t.Context(), scripts.Config{
 		Scripts: []*scripts.Script{script}, Range: house, Sender: sending, Schema: fixtures.Schema,
-		Jobs: 32, Scale: matrixScale, Again: 6, Missing: house.Missing(),
+		Case: pattern, Jobs: 32, Scale: matrixScale, Again: 6, Missing: house.Missing(), Objects: house.objects, Fetcher: house,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,19 +124,22 @@ func runProfile(t *testing.T, house house, profile string, sending trigger.Sende
 	return run
 }
 
-// late tells whether a check that should find something could not be made: the machine was too late for it, again and
-// again.
-func (k *killed) late(run result.Run) bool {
-	for _, c := range run.Cases {
-		for _, check := range c.Checks {
-			for _, pattern := range k.checks {
-				if ok, _ := path.Match(pattern, c.ID+":"+kindWord(check.Text)); ok && check.Verdict == result.Inconclusive {
-					return true
-				}
-			}
+// late returns the cases in which a check that should find something, or any of the reference sender's, could not be
+// made: the machine was too late for it, again and again.
+func (k *killed) late(run result.Run) []int {
+	var out []int
+	for i, c := range run.Cases {
+		if slices.ContainsFunc(c.Checks, func(check result.Check) bool {
+			return check.Verdict == result.Inconclusive && !strings.HasPrefix(check.Text, "needs ") && (k.variant == "" ||
+				slices.ContainsFunc(k.checks, func(pattern string) bool {
+					ok, _ := path.Match(pattern, c.ID+":"+kindWord(check.Text))
+					return ok
+				}))
+		}) {
+			out = append(out, i)
 		}
 	}
-	return false
+	return out
 }
 
 // judge compares the checks that found something with those that should have.

@@ -74,7 +74,8 @@ const (
 
 // Requirement is the quoted rule that a case is about.
 type Requirement struct {
-	// Quote is the sentence, Source its address and Date when it was read, as 2006-01-02.
+	// Quote is the sentence, Source its address and Date when it was read, as 2006-01-02. Where no document has one, Quote
+	// begins with "measured of", the version and the day, and says in our words what that version did.
 	Quote  string `json:"quote"`
 	Source string `json:"source"`
 	Date   string `json:"date,omitempty"`

@@ -1,0 +1,12 @@
+package scripts
+
+// Words returns every command, every kind of check and every need of the language.
+func Words() (commands, checks, needed []string) {
+	for _, k := range kinds() {
+		checks = append(checks, k.name)
+	}
+	for _, n := range needs() {
+		needed = append(needed, n.name)
+	}
+	return commandNames(), checks, needed
+}
