@@ -112,7 +112,7 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 	r, c := newRig(t, playTests), newContract(t)
 	r.endpoint(t, "default")
 	first := r.capture(t, "default", "{}")
-	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html"}
+	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html", "decoded": "true"}
 	fill := strings.NewReplacer("{endpoint}", "default", "{seq}", fmt.Sprint(first.Seq), "{id}", first.Delivery, "{name}", "x")
 	for path, item := range c.doc["paths"].(map[string]any) {
 		op, found := item.(map[string]any)["get"].(map[string]any)
@@ -233,6 +233,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getTestReport", "GET", "/api/v1/tests/one/report", "", 200, ""},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 200, "Test"},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 204, ""},
+		{"listPolicies", "GET", "/api/v1/policies", "", 200, "Policies"},
 		{"getInfo", "GET", "/api/v1/info", "", 200, "Info"},
 		{"getContract", "GET", "/api/v1/openapi.yaml", "", 200, ""},
 		{"health", "GET", "/healthz", "", 200, "Health"},

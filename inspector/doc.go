@@ -109,6 +109,8 @@ type Config struct {
 	// Mask returns what hides the secrets of these endpoints.
 	Mask    func(...*webhook.Endpoint) Masker
 	Secrets SecretTools
+	// Policies are those that senders are known to claim. Defaults to none.
+	Policies []api.Policy
 	// Tests runs conformance scripts. Defaults to none.
 	Tests Tests
 	// UI is the web page; package inspector/ui has it. Nil serves no page.

@@ -50,6 +50,7 @@ func (s *Server) routes() *mux.Router {
 	add("deleteTest", testPath, s.deleteTest, http.MethodDelete)
 	add("getTestReport", testPath+"/report", s.getTestReport, get...)
 	add("live", livePath, s.live, http.MethodGet)
+	add("listPolicies", "/api/v1/policies", s.listPolicies, get...)
 	add("getInfo", "/api/v1/info", s.getInfo, get...)
 	add("getContract", "/api/v1/openapi.yaml", s.getContract, get...)
 	add("health", "/healthz", s.health, get...)

@@ -144,12 +144,14 @@ type Outcome struct {
 	Note      string  `json:"note"`
 }
 
-// Payload is what a body says. Rule with Runs, or Run, are set for the kinds that have them.
+// Payload is what a body says. Rule with Runs, or Run, are set for the kinds that have them, and SentAt where the
+// sender says when it sent the message.
 type Payload struct {
 	Kind     string    `json:"kind"`
 	Variant  string    `json:"variant"`
 	Title    string    `json:"title"`
 	Snippet  string    `json:"snippet"`
+	SentAt   string    `json:"sent_at,omitempty"`
 	Problems []Problem `json:"problems"`
 	Rule     *Rule     `json:"rule,omitempty"`
 	Runs     []Run     `json:"runs,omitempty"`

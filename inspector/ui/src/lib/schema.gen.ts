@@ -359,6 +359,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The delivery policies that senders are known to claim */
+        get: operations["listPolicies"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/openapi.yaml": {
         parameters: {
             query?: never;
@@ -645,12 +662,40 @@ export interface components {
             outputs: unknown;
             feedback: unknown;
         };
+        Policies: {
+            policies: components["schemas"]["Policy"][];
+        };
+        /** @description What a sender claims of its deliveries. */
+        Policy: {
+            name: string;
+            /** @description Where it is published, and what of it is our own choice. */
+            source: string;
+            /** @description Of one attempt; 0 is none. */
+            timeout_ms: number;
+            /** @description How many attempts may follow the first. */
+            retries: number;
+            retry_statuses: number[];
+            /** @description Whether an attempt that took too long is tried again. */
+            retry_timeout: boolean;
+            /** @description Whether one that was answered with less than a whole head is. */
+            retry_broken: boolean;
+            /** @description The shortest and the longest wait before each retry, from the end of the attempt before. */
+            waits: {
+                least_ms: number;
+                most_ms: number;
+            }[];
+            /** @description Whether the waits' length is not published, only that each is factor times the one before. */
+            own_waits: boolean;
+            factor: number;
+        };
         /** @description What a body says. In lists and on the live feed without rule, runs and run. */
         Payload: {
             kind: string;
             variant: string;
             title: string;
             snippet: string;
+            /** @description When the sender says it sent the message; absent where it does not. */
+            sent_at?: string;
             problems: components["schemas"]["PayloadProblem"][];
             rule?: {
                 id: string;
@@ -1689,6 +1734,27 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Info"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policies"];
                 };
             };
             default: components["responses"]["Problem"];
