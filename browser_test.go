@@ -52,6 +52,8 @@ func TestBrowser(t *testing.T) {
 		"a manual run is a checklist":        testManualChecklist,
 		"runs have no such violations":       testRunsAccessibility,
 		"a wrong token is refused, in words": testWrongToken,
+		"deliveries fold":                    testDeliveries,
+		"captures are compared":              testDifferences,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,6 +19,7 @@ export type Resolved = Schemas['Resolved'];
 export type Capture = Schemas['Capture'];
 export type CaptureList = Schemas['Captures'];
 export type Delivery = Schemas['Delivery'];
+export type Policy = Schemas['Policy'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
 export type Quota = Endpoint['retention'][Class];
 

@@ -1,6 +1,8 @@
 // The captures of one endpoint as the list shows them: loaded page by page, kept up to date by facts.
 import type { Api, Capture, CaptureList, Class, Fact } from './api';
 import { path } from './api';
+import { layout, lineAt, type Line, membersOf, placeOf } from './lines';
+import { disorder, type Mark, marksOf } from './marks';
 import { applyChanges, attemptsOf, deletes, find, indexOf, merge } from './rows';
 
 export interface FeedFilter {
@@ -11,6 +13,8 @@ export interface FeedFilter {
 const pageSize = 100;
 /** Facts that come close together are shown together. */
 const flushEvery = 50;
+
+const none: ReadonlyMap<string, number> = new Map();
 
 export class Feed {
   /** Ascending by seq. */
@@ -27,6 +31,18 @@ export class Feed {
   /** Of deliveries with more than one attempt, how many are known. */
   attempts = $derived(attemptsOf(this.rows));
   waiting = $derived(this.rows.length - this.shown);
+  /** Whether attempts of one delivery share a line until it is unfolded. */
+  grouped = $state(false);
+  unfolded = $state.raw<ReadonlySet<string>>(new Set());
+  /** The capture that the keyboard is on; it is always in sight. */
+  cursor = $state<number | null>(null);
+  lines = $derived(
+    layout(this.rows, this.shown, { several: this.grouped ? this.attempts : none, unfolded: this.unfolded, cursor: this.grouped ? this.cursor : null }),
+  );
+  #members = $derived(this.grouped ? this.lines.members : membersOf(this.rows, this.rows.length, this.attempts));
+  #disorder = $derived(disorder(this.rows));
+  /** How many lines the list has. */
+  length = $derived(this.lines.places.length);
 
   #api: Api;
   #endpoint: string;
@@ -46,15 +62,51 @@ export class Feed {
     return this.heldAt === null;
   }
 
-  /** The row at a place of the list, newest first. */
-  at(index: number): Capture | undefined {
-    return this.rows[this.shown - 1 - index];
+  /** The line at a place of the list, newest first. */
+  line(place: number): Line | undefined {
+    return lineAt(this.rows, this.lines, place);
+  }
+
+  /** The capture of a line. */
+  at(place: number): Capture | undefined {
+    return this.line(place)?.capture;
   }
 
   /** The place of a capture in the list, or -1. */
   placeOf(seq: number): number {
     const i = indexOf(this.rows, seq);
-    return this.rows[i]?.seq === seq ? this.shown - 1 - i : -1;
+    return this.rows[i]?.seq === seq ? placeOf(this.lines, i) : -1;
+  }
+
+  /** What is remarkable about captures of the list, by seq. */
+  marksOf(captures: readonly Capture[]): Map<number, Mark[]> {
+    const out = new Map<number, Mark[]>();
+    for (const c of captures) {
+      const marks = this.attempts.has(c.delivery) ? marksOf(c, this.#before(c)) : [];
+      const late = this.#disorder.get(c.seq);
+      if (late) marks.push(late);
+      if (marks.length > 0) out.set(c.seq, marks);
+    }
+    return out;
+  }
+
+  /** The newest attempt shown of a delivery with several of them. */
+  headOf(delivery: string): Capture | undefined {
+    const places = this.#members.get(delivery);
+    return places && this.rows[places[places.length - 1] ?? -1];
+  }
+
+  #before(c: Capture): Capture[] {
+    const places = this.#members.get(c.delivery) ?? [];
+    return places.flatMap((i) => this.rows[i] ?? []).filter((r) => r.seq < c.seq);
+  }
+
+  /** Shows or hides the earlier attempts of a delivery. */
+  fold(delivery: string, open: boolean): void {
+    const unfolded = new Set(this.unfolded);
+    if (open) unfolded.add(delivery);
+    else unfolded.delete(delivery);
+    this.unfolded = unfolded;
   }
 
   find(seq: number): Capture | undefined {

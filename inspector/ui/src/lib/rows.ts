@@ -67,7 +67,7 @@ export function deletes(fact: Fact & { fact: 'deletion' }, capture: Pick<Capture
 }
 
 interface Listed {
-  shown: number;
+  length: number;
   at(index: number): Capture | undefined;
   placeOf(seq: number): number;
 }
@@ -75,6 +75,6 @@ interface Listed {
 /** The capture one row down (1) or up (-1) from a capture; the newest when there is none to start from. */
 export function nextSeq(list: Listed, from: number | null, by: 1 | -1): number | null {
   const place = from === null ? -1 : list.placeOf(from);
-  const to = place < 0 ? 0 : Math.max(0, Math.min(list.shown - 1, place + by));
+  const to = place < 0 ? 0 : Math.max(0, Math.min(list.length - 1, place + by));
   return list.at(to)?.seq ?? null;
 }

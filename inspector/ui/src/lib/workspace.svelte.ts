@@ -24,8 +24,6 @@ export class Workspace {
   error = $state('');
   /** Captures kept, by class; kept up to date while somebody looks at them. */
   counts = $state.raw<Endpoint['counts'] | null>(null);
-  /** The row of the list that the keyboard is on. */
-  cursor = $state<number | null>(null);
 
   #shown = $state('');
   /** The hook URL as it may be shown: masked unless secrets are revealed. */
@@ -51,6 +49,15 @@ export class Workspace {
       onResync: () => void this.feed.load(),
       onRefused: () => session.refuse(),
     });
+  }
+
+  /** The capture of the list that the keyboard is on. */
+  get cursor(): number | null {
+    return this.feed.cursor;
+  }
+
+  set cursor(seq: number | null) {
+    this.feed.cursor = seq;
   }
 
   start(): void {
