@@ -54,6 +54,9 @@ func TestBrowser(t *testing.T) {
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,
 		"captures are compared":              testDifferences,
+		"bodies of all kinds are shown":      testViews,
+		"a text is found in a body":          testSearchInJSON,
+		"runs stand in their trace":          testTraceTree,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -56,7 +56,7 @@ test.each([
   ['/e/a/0x1', { endpoint: 'a', seq: null, settings: false }],
   ['/e/%zz', { endpoint: '%zz', seq: null, settings: false }],
   ['/other', { endpoint: '', seq: null, settings: false }],
-])('route %s', (pathname, want) => expect(parseRoute(pathname)).toEqual(want));
+])('route %s', (pathname, want) => expect(parseRoute(pathname)).toEqual({ diff: null, latest: false, ...want }));
 
 test('paths', () => {
   expect(pathOf('a', 3)).toBe('/e/a/3');
@@ -64,12 +64,12 @@ test('paths', () => {
   expect(pathOf('')).toBe('/');
 });
 
-test('a compressed body is read decoded', async () => {
-  const packed = new Response(new Blob(['{"a":1}']).stream().pipeThrough(new CompressionStream('gzip')));
-  vi.stubGlobal('fetch', () => Promise.resolve(packed));
-  const bytes = new Bytes('/x', 'GZIP');
+test('a compressed body is asked for decoded', async () => {
+  const asked: string[] = [];
+  vi.stubGlobal('fetch', (url: string) => (asked.push(url), Promise.resolve(new Response('{"a":1}'))));
+  const bytes = new Bytes('/x', true);
   await bytes.load(1000);
   vi.unstubAllGlobals();
-  expect(bytes.error).toBe('');
+  expect(asked).toEqual(['/api/v1/x?decoded=true']);
   expect(new TextDecoder().decode(bytes.data ?? undefined)).toBe('{"a":1}');
 });

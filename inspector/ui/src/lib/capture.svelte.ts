@@ -18,7 +18,11 @@ export class Detail {
   #stop: () => void;
   #stopped = false;
 
-  constructor(endpoint: string, seq: number, feed: Feed) {
+  /** Where app paths of runs lead to. */
+  readonly appBase: () => string;
+
+  constructor(endpoint: string, seq: number, feed: Feed, appBase: () => string) {
+    this.appBase = appBase;
     this.seq = seq;
     this.endpoint = endpoint;
     this.capture = feed.find(seq) ?? null;

@@ -80,6 +80,12 @@ export function relative(iso: string, now: number): string {
   return s > 0 ? `in ${text}` : `${text} ago`;
 }
 
+/** Like relative, but to the second in the last ten minutes: "in 9:59" */
+export function countdown(iso: string, now: number): string {
+  const s = Math.ceil((new Date(iso).getTime() - now) / 1000);
+  return s > 0 && s < 600 ? `in ${Math.floor(s / 60)}:${pad(s % 60)}` : relative(iso, now);
+}
+
 const reasons: Record<string, string> = {
   secret_missing: 'secret missing',
   secret_wrong: 'wrong secret',
