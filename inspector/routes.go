@@ -37,6 +37,7 @@ func (s *Server) routes() *mux.Router {
 	add("deleteCaptures", endpointPath+"/captures", s.deleteCaptures, http.MethodDelete)
 	add("getCapture", capturePath, s.getCapture, get...)
 	add("deleteCapture", capturePath, s.deleteCapture, http.MethodDelete)
+	add("changeNote", capturePath+"/note", s.changeNote, http.MethodPatch)
 	add("getBody", capturePath+"/body", s.getBody, get...)
 	add("getRaw", capturePath+"/raw", s.getRaw, get...)
 	add("getResolved", capturePath+"/resolved/{name:.+}", s.getResolved, get...)

@@ -105,6 +105,7 @@ type Capture struct {
 	Outcome     *Outcome   `json:"outcome"`
 	Payload     Payload    `json:"payload"`
 	Resolved    []Resolved `json:"resolved"`
+	Note        *Note      `json:"note"`
 }
 
 // TLS is what is known of the connection's TLS.
@@ -289,7 +290,7 @@ type Health struct {
 }
 
 // Event is one message of the live feed. Type is "ready" (with Last) or "fact"; Fact is then "arrival",
-// "outcome", "resolved" or "deletion" and names the field that is set.
+// "outcome", "resolved", "note" or "deletion" and names the field that is set.
 type Event struct {
 	Type     string    `json:"type"`
 	Last     *int64    `json:"last,omitempty"`
@@ -301,6 +302,7 @@ type Event struct {
 	Outcome  *Outcome  `json:"outcome,omitempty"`
 	Object   *Resolved `json:"object,omitempty"`
 	Deletion *Deletion `json:"deletion,omitempty"`
+	Note     *Note     `json:"note,omitempty"`
 }
 
 // Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through.

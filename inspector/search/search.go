@@ -6,6 +6,7 @@
 //	status:503 status:5xx status:>=500 attempt:>1 size:>10k
 //	method:POST path:/orders class:rejected reason:secret_wrong kind:langsmith-rule
 //	header.User-Agent:python body.runs.0.status:error delivery:0192... endpoint:default
+//	pinned:true note:"ask the sender"
 //	-term                  not
 package search
 

@@ -76,7 +76,7 @@ func value(text string) (found, rest string, err error) {
 
 func unknownField(name string) error {
 	return fmt.Errorf("unknown field %q: there are status, method, path, class, reason, kind, attempt, size, "+
-		"header.NAME, body.PATH, delivery and endpoint; put a text with a colon in quotation marks", name)
+		"header.NAME, body.PATH, pinned, note, delivery and endpoint; put a text with a colon in quotation marks", name)
 }
 
 func compile(t term) (test, error) {
@@ -110,6 +110,15 @@ func compile(t term) (test, error) {
 		return oneOf("method", t.value, func(c *webhook.Capture) string { return c.Request.Method })
 	case "reason":
 		return oneOf("reason", t.value, func(c *webhook.Capture) string { return string(c.Reason) })
+	case "pinned":
+		if t.value != "true" && t.value != "false" {
+			return test{}, fmt.Errorf("pinned:%s: use true or false", t.value)
+		}
+		return row(func(c *webhook.Capture) bool { return (c.Note != nil && c.Note.Pinned) == (t.value == "true") }), nil
+	case "note":
+		return row(func(c *webhook.Capture) bool {
+			return c.Note != nil && strings.Contains(strings.ToLower(c.Note.Text), strings.ToLower(t.value))
+		}), nil
 	case "delivery":
 		return oneOf("delivery", t.value, func(c *webhook.Capture) string { return c.Delivery })
 	case "endpoint":

@@ -19,6 +19,7 @@ export type Resolved = Schemas['Resolved'];
 export type Capture = Schemas['Capture'];
 export type CaptureList = Schemas['Captures'];
 export type Delivery = Schemas['Delivery'];
+export type Note = Schemas['Note'];
 export type Policy = Schemas['Policy'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
 export type Quota = Endpoint['retention'][Class];
@@ -34,6 +35,7 @@ export type Fact =
   | (FactBase & { fact: 'arrival'; capture: Capture })
   | (FactBase & { fact: 'outcome'; of: number; outcome: Outcome })
   | (FactBase & { fact: 'resolved'; of: number; object: Resolved })
+  | (FactBase & { fact: 'note'; of: number; note: Note })
   | (FactBase & { fact: 'deletion'; deletion: Schemas['Deletion'] });
 
 /** What the server refused and why: an RFC 9457 problem, or a plain failure to reach it (status 0). */

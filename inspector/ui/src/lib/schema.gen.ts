@@ -74,7 +74,7 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `delivery` and `endpoint`; numbers
+         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `delivery` and `endpoint`; numbers
          *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. `-` before a term negates it.
          */
         get: operations["listCaptures"];
@@ -131,6 +131,31 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what is noted about a capture
+         * @description What is left out stays. The change is a fact of the live feed. The capture itself does not change, and a
+         *     pinned one is kept no longer than others.
+         */
+        patch: operations["changeNote"];
         trace?: never;
     };
     "/api/v1/endpoints/{endpoint}/captures/{seq}/raw": {
@@ -662,6 +687,13 @@ export interface components {
             outputs: unknown;
             feedback: unknown;
         };
+        /** @description What people keep beside a capture. */
+        Note: {
+            /** @description Of the newest fact about it. */
+            seq: number;
+            pinned: boolean;
+            text: string;
+        };
         Policies: {
             policies: components["schemas"]["Policy"][];
         };
@@ -750,6 +782,8 @@ export interface components {
         };
         Capture: {
             seq: number;
+            /** @description Null while nobody has noted anything. */
+            note: components["schemas"]["Note"] | null;
             id: string;
             endpoint: string;
             /** Format: date-time */
@@ -834,7 +868,7 @@ export interface components {
             type: "fact";
             seq: number;
             /** @enum {string} */
-            fact: "arrival" | "outcome" | "resolved" | "deletion";
+            fact: "arrival" | "outcome" | "resolved" | "note" | "deletion";
             endpoint: string;
             /** @description The capture that the fact is about. */
             of?: number;
@@ -842,6 +876,7 @@ export interface components {
             outcome?: components["schemas"]["Outcome"];
             object?: components["schemas"]["Resolved"];
             deletion?: components["schemas"]["Deletion"];
+            note?: components["schemas"]["Note"];
         };
         TestInput: {
             /** @description Name of a profile that comes with the program; or else give a script. */
@@ -1264,6 +1299,11 @@ export interface operations {
                 before?: components["parameters"]["before"];
                 /** @description Only captures with a greater seq. */
                 after?: number;
+                /**
+                 * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
+                 *     about that time may stand on either side.
+                 */
+                until?: string;
                 limit?: components["parameters"]["limit"];
                 /** @description Classes, all by default; repeated, or with commas. */
                 class?: components["parameters"]["class"];
@@ -1378,6 +1418,11 @@ export interface operations {
             query?: {
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
+                /**
+                 * @description Undo the content codings too (gzip, br, zstd and deflate). A body that is not what its
+                 *     Content-Encoding says, or too large without it, comes as it was sent.
+                 */
+                decoded?: boolean;
             };
             header?: never;
             path: {
@@ -1390,6 +1435,42 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Bytes"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeNote: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    pinned?: boolean;
+                    /** @description At most 4096 bytes of UTF-8. */
+                    text?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The note as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
