@@ -55,6 +55,11 @@ func TestBrowser(t *testing.T) {
 		"deliveries fold":                    testDeliveries,
 		"captures are compared":              testDifferences,
 		"bodies of all kinds are shown":      testViews,
+		"notes and pins are shared":          testNotes,
+		"what was read is told apart":        testUnread,
+		"the newest is opened by itself":     testLatest,
+		"a jump to a time":                   testJump,
+		"times, title and help":              testComfort,
 		"a text is found in a body":          testSearchInJSON,
 		"runs stand in their trace":          testTraceTree,
 	} {

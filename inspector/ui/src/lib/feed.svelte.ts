@@ -27,6 +27,11 @@ export class Feed {
   /** While reading, the newest row shown; null follows the newest. */
   heldAt = $state<number | null>(null);
 
+  /** The time that the list goes back from, while it does not begin with the newest; empty when it does. */
+  until = $state('');
+  /** Whether there are newer captures than the newest row, and they are not to be shown yet. */
+  ahead = $state(false);
+
   shown = $derived(this.heldAt === null ? this.rows.length : indexOf(this.rows, this.heldAt + 1));
   /** Of deliveries with more than one attempt, how many are known. */
   attempts = $derived(attemptsOf(this.rows));
@@ -119,6 +124,21 @@ export class Feed {
 
   follow(): void {
     this.heldAt = null;
+    if (this.ahead) void this.load();
+    this.until = '';
+  }
+
+  /** Loads the page after the newest row, while the list does not begin with the newest. */
+  async newer(): Promise<void> {
+    const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
+    if (this.loading || !this.ahead) return;
+    await this.#page({ after: newest, order: 'asc' }, (page) => {
+      this.rows = merge(this.rows, page.captures);
+      this.heldAt = this.rows[this.rows.length - 1]?.seq ?? 0;
+      if (page.next === null) this.ahead = false;
+    });
+    // What came while the last page was read.
+    if (!this.ahead && !this.error) await this.catchUp();
   }
 
   /** Tells of facts, after the rows have changed. Returns the way to stop. */
@@ -133,19 +153,23 @@ export class Feed {
     await this.load();
   }
 
-  /** Loads the newest page in place of what is there. */
-  async load(): Promise<void> {
+  /** Loads the newest page, or the newest up to a time (RFC 3339), in place of what is there. */
+  async load(until = ''): Promise<void> {
     this.#abort.abort();
     this.heldAt = null;
-    await this.#page(undefined, (page) => {
+    this.until = until;
+    this.ahead = until !== '';
+    await this.#page(until === '' ? {} : { until }, (page) => {
       this.rows = merge([], page.captures);
       this.next = page.next;
+      if (until !== '') this.hold();
     });
   }
 
   /** Loads the newest page and joins it to what is there. */
   async catchUp(): Promise<void> {
-    await this.#page(undefined, (page) => {
+    if (this.ahead) return;
+    await this.#page({}, (page) => {
       const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
       const oldest = page.captures[page.captures.length - 1]?.seq ?? 0;
       const apart = page.next !== null && oldest > newest;
@@ -158,7 +182,7 @@ export class Feed {
   async older(): Promise<void> {
     if (this.loading || this.next === null) return;
     const from = this.next;
-    await this.#page(from, (page) => {
+    await this.#page({ before: from }, (page) => {
       this.rows = merge(merge([], page.captures), this.rows);
       // A search may stop before it found anything; it goes on from next, but never in a circle.
       this.next = page.next === from ? null : (page.next);
@@ -195,7 +219,7 @@ export class Feed {
       else if (fact.fact === 'deletion') gone = [...gone, fact];
     }
     if (arrivals.length > 0 && this.filter.q !== '') this.#askAgain();
-    const fresh = this.filter.q === '' ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
+    const fresh = this.filter.q === '' && !this.ahead ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
     const rows = merge(this.rows, fresh);
     applyChanges(rows, facts);
     // A page on its way may be older than these facts: they are carried out again when it is there.
@@ -215,17 +239,18 @@ export class Feed {
     }, 400);
   }
 
-  async #page(before: number | undefined, take: (page: CaptureList) => void): Promise<void> {
+  async #page(from: { before?: number; after?: number; until?: string; order?: string }, take: (page: CaptureList) => void): Promise<void> {
     const abort = new AbortController();
-    if (before === undefined) {
+    const first = from.before === undefined && from.after === undefined;
+    if (first) {
       this.#abort.abort();
       this.#abort = abort;
     }
     this.loading = true;
     try {
       const page = await this.#api.json<CaptureList>(path('endpoints', this.#endpoint, 'captures'), {
-        query: { before, limit: pageSize, class: this.filter.class, q: this.filter.q },
-        signal: before === undefined ? abort.signal : this.#abort.signal,
+        query: { ...from, limit: pageSize, class: this.filter.class, q: this.filter.q },
+        signal: first ? abort.signal : this.#abort.signal,
       });
       take(page);
       this.loaded = true;

@@ -36,11 +36,12 @@ export function merge(rows: readonly Capture[], page: readonly Capture[]): Captu
 /** Carries out outcomes and resolved objects on rows in place; those about captures not there are ignored. */
 export function applyChanges(rows: Capture[], facts: readonly Fact[]): void {
   for (const fact of facts) {
-    if (fact.fact !== 'outcome' && fact.fact !== 'resolved') continue;
+    if (fact.fact !== 'outcome' && fact.fact !== 'resolved' && fact.fact !== 'note') continue;
     const at = indexOf(rows, fact.of);
     const row = rows[at];
     if (row?.seq !== fact.of) continue;
     if (fact.fact === 'outcome') rows[at] = { ...row, outcome: fact.outcome };
+    else if (fact.fact === 'note') rows[at] = { ...row, note: fact.note };
     else {
       const others = row.resolved.filter((o) => o.name !== fact.object.name);
       rows[at] = { ...row, resolved: [...others, fact.object] };

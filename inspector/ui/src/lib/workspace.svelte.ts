@@ -1,8 +1,12 @@
 // One endpoint on screen: its settings, its captures and its live connection.
 import type { Class, Endpoint } from './api';
 import { ApiError, path } from './api';
+import { Attention } from './attention.svelte';
 import { Feed } from './feed.svelte';
+import { SavedFilters } from './filters.svelte';
 import { Live } from './live.svelte';
+import { ReadState } from './read.svelte';
+import { pathOf, router } from './router.svelte';
 import { maskUrl } from './senders';
 import { api, session } from './session.svelte';
 
@@ -12,6 +16,9 @@ const patience = 400;
 /** How old the settings on screen may be while captures arrive. */
 const refreshEvery = 2000;
 
+/** A time as it stands in a URL; what is none is left out. */
+const timeOf = (text: string | null): string => (text && !Number.isNaN(Date.parse(text)) ? text : '');
+
 const classOf = (text: string | null): Class | '' =>
   text === 'accepted' || text === 'rejected' || text === 'incomplete' ? text : '';
 
@@ -19,6 +26,9 @@ export class Workspace {
   readonly name: string;
   readonly feed: Feed;
   readonly live: Live;
+  readonly read: ReadState;
+  readonly attention: Attention;
+  readonly saved: SavedFilters;
   settings = $state.raw<Endpoint | null>(null);
   missing = $state(false);
   error = $state('');
@@ -37,13 +47,18 @@ export class Workspace {
   constructor(name: string) {
     this.name = name;
     this.feed = new Feed(api, name);
+    this.read = new ReadState(name);
+    this.saved = new SavedFilters(name);
+    this.attention = new Attention(name, (seq) => router.go(pathOf(name, seq)));
     this.live = new Live({
       endpoint: name,
       token: () => session.token,
       onFact: (fact) => {
         if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
         this.feed.push(fact);
-        if (fact.fact === 'arrival') this.#refreshSoon();
+        if (fact.fact !== 'arrival') return;
+        this.#refreshSoon();
+        this.attention.arrived(fact.capture);
       },
       onStart: () => this.#load(),
       onResync: () => void this.feed.load(),
@@ -63,6 +78,9 @@ export class Workspace {
   start(): void {
     const search = new URLSearchParams(location.search);
     this.feed.filter = { class: classOf(search.get('class')), q: search.get('q') ?? '' };
+    this.feed.until = timeOf(search.get('at'));
+    this.read.start();
+    this.attention.start();
     addEventListener('focus', this.#onLook);
     document.addEventListener('visibilitychange', this.#onLook);
     this.live.start();
@@ -77,6 +95,18 @@ export class Workspace {
     document.removeEventListener('visibilitychange', this.#onLook);
     this.live.stop();
     this.feed.stop();
+    this.read.stop();
+    this.attention.stop();
+  }
+
+  /** The newest seq that is known. */
+  newest(): number {
+    return Math.max(this.live.cursor ?? 0, this.feed.rows[this.feed.rows.length - 1]?.seq ?? 0);
+  }
+
+  /** Marks everything that has come as read. */
+  readAll(): void {
+    this.read.all(this.newest());
   }
 
   async reload(): Promise<void> {
@@ -145,6 +175,9 @@ export class Workspace {
   #load(): void {
     clearTimeout(this.#patience);
     // The first load may have begun before the live feed was ready; joining a second page closes the gap.
-    void (this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load());
+    const load = this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load(this.feed.until);
+    void load.then(() => {
+      if (this.feed.loaded) this.read.begin(this.newest());
+    });
   }
 }
