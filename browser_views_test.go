@@ -110,10 +110,8 @@ func testSearchInJSON(r *rig) {
 	p.keys("\u001b")
 }
 
-// testTraceTree shows the runs of a rule under each other, with links to where they came from.
-func testTraceTree(r *rig) {
-	t := r.t
-	s := r.serve()
+// traceRule returns a rule's payload of two runs, the second one the caller of the first.
+func traceRule() string {
 	id := func(n int) string { return fmt.Sprintf("0190a000-0000-4000-8000-%012d", n) }
 	run := func(n int, name, order, path string) string {
 		return fmt.Sprintf(`{"id":%q,"name":%q,"run_type":"chain","status":"success","trace_id":%q,"dotted_order":%q,"app_path":%q,"session_id":%q,
@@ -122,9 +120,15 @@ func testTraceTree(r *rig) {
 	}
 	root := "20240405T012811000000Z" + id(1)
 	child := root + ".20240405T012812000000Z" + id(2)
-	rule := `{"rule_id":"d75d7417-0c57-4655-88fe-1db3cda3a47a","start_time":"2024-04-05T01:28:54.734491+00:00","end_time":"2024-04-05T01:28:56.492563+00:00",
+	return `{"rule_id":"d75d7417-0c57-4655-88fe-1db3cda3a47a","start_time":"2024-04-05T01:28:54.734491+00:00","end_time":"2024-04-05T01:28:56.492563+00:00",
 		"runs":[` + run(2, "inner", child, "//evil.example/x") + `,` + run(1, "outer", root, "/o/1/r/2?trace_id=3") + `]}`
-	seq := s.deliver([]byte(rule), "Content-Type", "application/json")
+}
+
+// testTraceTree shows the runs of a rule under each other, with links to where they came from.
+func testTraceTree(r *rig) {
+	t := r.t
+	s := r.serve()
+	seq := s.deliver([]byte(traceRule()), "Content-Type", "application/json")
 	p := r.open(s)
 	p.navigate(fmt.Sprintf("/e/default/%d", seq))
 	p.until("the tree is shown", `() => [...document.querySelectorAll('section[aria-label^="Trace"] li')].map((e) => e.innerText.split('\n')[0] + e.querySelector('button').innerText).join() ===

@@ -8,7 +8,8 @@ import { gapsOf, retried, waterfall, windowOf } from '../src/lib/delivery';
 import { layout, lineAt, placeOf } from '../src/lib/lines';
 import { disorder, marksOf } from '../src/lib/marks';
 import { attemptsOf } from '../src/lib/rows';
-import { capture, outcome } from './made';
+import { Feed } from '../src/lib/feed.svelte';
+import { capture, outcome, server } from './made';
 
 afterEach(cleanup);
 
@@ -145,4 +146,16 @@ describe('policy', () => {
       'Gaps before retries. retry 1: 1.50 s, expected 700 ms to 2.60 s; retry 2: 200 ms, expected 1.40 s to 3.90 s',
     );
   });
+});
+
+test('marks of a long list cost what is in sight', () => {
+  const feed = new Feed(server().api, 'a');
+  const headers: [string, string][] = [['webhook-timestamp', '1700000010'], ['a', 'b'], ['c', 'd']];
+  feed.rows = Array.from({ length: 100_000 }, (_, i) => capture(i + 1, { headers }));
+  feed.rows[99_990] = capture(99_991, { headers: [['webhook-timestamp', '1700000000']] });
+  feed.rows = feed.rows.slice();
+  const from = performance.now();
+  const marks = feed.marksOf(feed.rows.slice(-40));
+  expect(performance.now() - from).toBeLessThan(500);
+  expect([...marks].map(([seq, list]) => [seq, list.map((m) => m.kind)])).toEqual([[99_991, ['disorder']]]);
 });

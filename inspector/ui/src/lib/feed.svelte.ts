@@ -14,6 +14,9 @@ const pageSize = 100;
 /** Facts that come close together are shown together. */
 const flushEvery = 50;
 
+/** How many rows before one may put it out of order. */
+const fewBefore = 300;
+
 const none: ReadonlyMap<string, number> = new Map();
 
 export class Feed {
@@ -45,7 +48,6 @@ export class Feed {
     layout(this.rows, this.shown, { several: this.grouped ? this.attempts : none, unfolded: this.unfolded, cursor: this.grouped ? this.cursor : null }),
   );
   #members = $derived(this.grouped ? this.lines.members : membersOf(this.rows, this.rows.length, this.attempts));
-  #disorder = $derived(disorder(this.rows));
   /** How many lines the list has. */
   length = $derived(this.lines.places.length);
 
@@ -86,13 +88,23 @@ export class Feed {
   /** What is remarkable about captures of the list, by seq. */
   marksOf(captures: readonly Capture[]): Map<number, Mark[]> {
     const out = new Map<number, Mark[]>();
+    const disordered = disorder(this.#around(captures));
     for (const c of captures) {
       const marks = this.attempts.has(c.delivery) ? marksOf(c, this.#before(c)) : [];
-      const late = this.#disorder.get(c.seq);
+      const late = disordered.get(c.seq);
       if (late) marks.push(late);
       if (marks.length > 0) out.set(c.seq, marks);
     }
     return out;
+  }
+
+  /** The rows that captures are among, with some before them: what came long ago puts nothing out of order. */
+  #around(captures: readonly Capture[]): Capture[] {
+    if (captures.length === 0) return [];
+    const seqs = captures.map((c) => c.seq);
+    const end = indexOf(this.rows, Math.max(...seqs)) + 1;
+    const start = indexOf(this.rows, Math.min(...seqs)) - fewBefore;
+    return this.rows.slice(Math.max(0, start, end - 10 * fewBefore), end);
   }
 
   /** The newest attempt shown of a delivery with several of them. */
