@@ -17,8 +17,18 @@ import (
 // bodyTime is how long a client may take to fetch the largest body.
 const bodyTime = 10 * time.Minute
 
+// getBody answers with the body as it was sent, or (decoded) without its content codings. A body that is not what
+// its Content-Encoding says, or too large without it, comes as it was sent either way.
 func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
-	v, err := s.revealed(r)
+	q, err := params(r, "reveal", "decoded")
+	if err != nil {
+		return err
+	}
+	decoded, err := q.flag("decoded")
+	if err != nil {
+		return err
+	}
+	v, err := s.viewOf(q)
 	if err != nil {
 		return err
 	}
@@ -27,6 +37,9 @@ func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body, _ := s.shown(v, &c)
+	if decoded {
+		body = v.Mask.Bytes(s.cfg.Decode(&c))
+	}
 	writeBytes(w, fmt.Sprintf("capture-%d.bin", c.Seq), body)
 	return nil
 }

@@ -3,6 +3,7 @@ package inspector
 import (
 	"math"
 	"net/http"
+	"time"
 
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/search"
@@ -38,11 +39,11 @@ func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) listing(r *http.Request) (listing, error) {
-	q, err := params(r, "before", "after", "limit", "class", "q", "order", "reveal")
+	q, err := params(r, "before", "after", "until", "limit", "class", "q", "order", "reveal")
 	if err != nil {
 		return listing{}, err
 	}
-	before, err := q.number("before", 0, 0, math.MaxInt64)
+	before, err := s.bound(r, q)
 	if err != nil {
 		return listing{}, err
 	}
@@ -75,9 +76,30 @@ func (s *Server) listing(r *http.Request) (listing, error) {
 		return listing{}, err
 	}
 	return listing{terms: terms, view: view, query: webhook.Query{
-		Endpoint: ep.Name, Classes: classes, Before: webhook.Seq(before), After: webhook.Seq(after),
+		Endpoint: ep.Name, Classes: classes, Before: before, After: webhook.Seq(after),
 		Limit: int(limit), Ascending: order == "asc",
 	}}, nil
+}
+
+// bound returns the seq that before and until bound captures by, 0 for none.
+func (s *Server) bound(r *http.Request, q query) (webhook.Seq, error) {
+	n, err := q.number("before", 0, 0, math.MaxInt64)
+	before := webhook.Seq(n)
+	if err != nil || !q.has("until") {
+		return before, err
+	}
+	at, err := time.Parse(time.RFC3339Nano, q.text("until"))
+	if err != nil {
+		return 0, invalid("parameter until is %q: give a time such as 2026-11-22T12:00:00Z", q.text("until"))
+	}
+	moment, err := s.store.Moment(r.Context(), at)
+	if err != nil {
+		return 0, err
+	}
+	if before == 0 || moment < before {
+		before = moment
+	}
+	return before, nil
 }
 
 func cursor(seq webhook.Seq) *int64 {

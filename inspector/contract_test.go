@@ -112,7 +112,7 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 	r, c := newRig(t, playTests, withListeners), newContract(t)
 	r.endpoint(t, "default")
 	first := r.capture(t, "default", "{}")
-	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html"}
+	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html", "decoded": "true", "until": "2026-11-22T12:00:00Z"}
 	fill := strings.NewReplacer("{endpoint}", "default", "{seq}", fmt.Sprint(first.Seq), "{id}", first.Delivery, "{name}", "x")
 	for path, item := range c.doc["paths"].(map[string]any) {
 		op, found := item.(map[string]any)["get"].(map[string]any)
@@ -217,6 +217,10 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getCapture", "GET", one, "", 200, "Capture"},
 		{"getCapture", "GET", first + "?reveal=true", "", 200, "Capture"},
 		{"getCapture", "GET", fmt.Sprintf("/api/v1/endpoints/default/captures/%d", ticket.Seq), "", 200, "Capture"},
+		{"changeNote", "PATCH", first + "/note", `{"pinned":true,"text":"look at this"}`, 200, "Note"},
+		{"changeNote", "PATCH", one + "/note", `{}`, 400, "Problem"},
+		{"changeNote", "PATCH", "/api/v1/endpoints/default/captures/999/note", `{"pinned":true}`, 404, "Problem"},
+		{"listCaptures", "GET", "/api/v1/endpoints/default/captures?q=pinned:true", "", 200, "Captures"},
 		{"getBody", "GET", one + "/body", "", 200, ""},
 		{"getRaw", "GET", one + "/raw", "", 200, ""},
 		{"getResolved", "GET", first + "/resolved/runs.0.inputs", "", 200, ""},
@@ -238,6 +242,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getTestReport", "GET", "/api/v1/tests/one/report", "", 200, ""},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 200, "Test"},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 204, ""},
+		{"listPolicies", "GET", "/api/v1/policies", "", 200, "Policies"},
 		{"getInfo", "GET", "/api/v1/info", "", 200, "Info"},
 		{"getContract", "GET", "/api/v1/openapi.yaml", "", 200, ""},
 		{"health", "GET", "/healthz", "", 200, "Health"},
@@ -274,7 +279,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		kinds[e.Fact] = true
 		last = e.Deletion != nil && e.Deletion.Class == string(webhook.Rejected)
 	}
-	for _, kind := range []string{"arrival", "outcome", "resolved", "deletion", "connection"} {
+	for _, kind := range []string{"arrival", "outcome", "resolved", "note", "deletion", "connection"} {
 		if !kinds[kind] {
 			t.Errorf("no %s on the live feed; there were %v", kind, kinds)
 		}

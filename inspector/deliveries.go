@@ -70,6 +70,13 @@ func (s *Server) getDelivery(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, out)
 }
 
+func (s *Server) listPolicies(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, api.Policies{Policies: append([]api.Policy{}, s.cfg.Policies...)})
+}
+
 func (s *Server) delivery(ctx context.Context, v *lens, d *webhook.Delivery) (api.Delivery, error) {
 	rows, err := s.rows(ctx, v, d.Attempts)
 	out := api.Delivery{ID: d.ID, Endpoint: d.Endpoint, AttemptCount: len(rows), Attempts: rows}

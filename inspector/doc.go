@@ -43,12 +43,16 @@ type EndpointStore interface {
 type CaptureStore interface {
 	// Captures lists without bodies unless the query asks for them.
 	Captures(ctx context.Context, q webhook.Query) ([]webhook.Capture, error)
+	// Moment returns the seq before which the captures stand that arrived up to a time.
+	Moment(ctx context.Context, at time.Time) (webhook.Seq, error)
 	// Capture returns one with its body; ErrNotFound or ErrDamaged.
 	Capture(ctx context.Context, endpoint string, seq webhook.Seq) (webhook.Capture, error)
 	// DeleteCapture deletes one, or returns ErrNotFound.
 	DeleteCapture(ctx context.Context, endpoint string, seq webhook.Seq) error
 	// DeleteCaptures deletes those of a class ("" is all) up to through (0 is all) and returns how many.
 	DeleteCaptures(ctx context.Context, endpoint string, class webhook.Class, through webhook.Seq) (int, error)
+	// ChangeNote changes what is noted about a capture; ErrNotFound or ErrInvalid.
+	ChangeNote(ctx context.Context, endpoint string, capture webhook.Seq, change webhook.NoteChange) (webhook.Note, error)
 	// Object returns a stored object with its data; ErrNotFound or ErrDamaged.
 	Object(ctx context.Context, endpoint string, capture webhook.Seq, name string) (webhook.Object, error)
 }
@@ -120,6 +124,8 @@ type Config struct {
 	Secrets SecretTools
 	// Listeners knows endpoints' own listeners. Defaults to none.
 	Listeners Listeners
+	// Policies are those that senders are known to claim. Defaults to none.
+	Policies []api.Policy
 	// Tests runs conformance scripts. Defaults to none.
 	Tests Tests
 	// UI is the web page; package inspector/ui has it. Nil serves no page.

@@ -126,6 +126,7 @@ func (v View) Capture(c *webhook.Capture, p Payload) Capture {
 		ContentType: Header(fields, "Content-Type"), Truncated: c.Request.Truncated,
 		Delivery: c.Delivery, DeliveryBy: c.DeliveryBy, Attempt: c.Attempt, Gap: millis(c.Gap),
 		Plan: v.plan(&c.Plan), Outcome: v.Outcome(c.Outcome), Payload: p, Resolved: v.Objects(c.Objects),
+		Note: v.Note(c.Note),
 	}
 	if c.Request.Peer.IsValid() {
 		out.RemoteAddr = c.Request.Peer.String()
@@ -197,7 +198,7 @@ func instant(t time.Time) *time.Time {
 func (v View) Fact(f *webhook.Fact, capture *Capture) Event {
 	out := Event{
 		Type: "fact", Seq: int64(f.Seq), Fact: string(f.Kind), Endpoint: f.Endpoint, Of: int64(f.Of),
-		Capture: capture, Outcome: v.Outcome(f.Outcome),
+		Capture: capture, Outcome: v.Outcome(f.Outcome), Note: v.Note(f.Note),
 	}
 	if f.Object != nil {
 		out.Object = new(v.Object(f.Object))

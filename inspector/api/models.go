@@ -131,6 +131,7 @@ type Capture struct {
 	Outcome     *Outcome   `json:"outcome"`
 	Payload     Payload    `json:"payload"`
 	Resolved    []Resolved `json:"resolved"`
+	Note        *Note      `json:"note"`
 }
 
 // TLS is what is known of the connection's TLS.
@@ -170,12 +171,14 @@ type Outcome struct {
 	Note      string  `json:"note"`
 }
 
-// Payload is what a body says. Rule with Runs, or Run, are set for the kinds that have them.
+// Payload is what a body says. Rule with Runs, or Run, are set for the kinds that have them, and SentAt where the
+// sender says when it sent the message.
 type Payload struct {
 	Kind     string    `json:"kind"`
 	Variant  string    `json:"variant"`
 	Title    string    `json:"title"`
 	Snippet  string    `json:"snippet"`
+	SentAt   string    `json:"sent_at,omitempty"`
 	Problems []Problem `json:"problems"`
 	Rule     *Rule     `json:"rule,omitempty"`
 	Runs     []Run     `json:"runs,omitempty"`
@@ -352,7 +355,7 @@ type Health struct {
 }
 
 // Event is one message of the live feed. Type is "ready" (with Last) or "fact"; Fact is then "arrival",
-// "outcome", "resolved", "deletion" or "connection" and names the field that is set.
+// "outcome", "resolved", "note", "deletion" or "connection" and names the field that is set.
 type Event struct {
 	Type       string      `json:"type"`
 	Last       *int64      `json:"last,omitempty"`
@@ -365,6 +368,7 @@ type Event struct {
 	Object     *Resolved   `json:"object,omitempty"`
 	Deletion   *Deletion   `json:"deletion,omitempty"`
 	Connection *Connection `json:"connection,omitempty"`
+	Note       *Note       `json:"note,omitempty"`
 }
 
 // Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through; or, with

@@ -8,10 +8,14 @@ const maxProblems = 20
 // Summary returns what lists and the live feed show of a payload: no rule, runs or run, and the first 20
 // problems.
 func (v View) Summary(p *webhook.Payload) Payload {
-	return Payload{
+	out := Payload{
 		Kind: string(p.Kind), Variant: p.Variant, Title: v.Mask.String(p.Title), Snippet: v.Mask.String(p.Snippet),
 		Problems: v.problems(p.Problems[:min(len(p.Problems), maxProblems)]),
 	}
+	if p.Run != nil {
+		out.SentAt = v.Mask.String(p.Run.SentAt)
+	}
+	return out
 }
 
 // Payload returns the whole of a payload.

@@ -61,7 +61,7 @@ func testAccessibility(r *rig) {
 	kept := s.captures()
 	looks("list", func() { p.shows(kept) })
 	for _, c := range kept {
-		for _, part := range []string{"Payload", "Request", "Answer"} {
+		for _, part := range []string{"Payload", "Request", "Answer", "Delivery"} {
 			p.navigate(fmt.Sprintf("/e/default/%d", c.Seq))
 			p.press("tab", part+"…")
 			looks("list and "+part, func() {
@@ -72,6 +72,20 @@ func testAccessibility(r *rig) {
 			})
 		}
 	}
+	first := kept[0].Seq
+	broken := s.deliver([]byte("{\n  \"a\" 1\n}"), "Content-Type", "application/json")
+	s.call(http.MethodPatch, fmt.Sprintf("/endpoints/default/captures/%d/note", broken), map[string]any{"pinned": true, "text": "look"}, nil)
+	kept = s.captures()
+	p.navigate(fmt.Sprintf("/e/default/%d", broken))
+	p.press("tab", "Payload…")
+	looks("broken JSON, with a note", func() { p.sees("Line 2, column 7") })
+	p.keys("n")
+	looks("a note being written", func() { p.sees("Save the note") })
+	p.navigate(fmt.Sprintf("/e/default/%d/diff/%d", broken, first))
+	looks("differences", func() { p.sees("Header lines, in wire order") })
+	p.navigate("/e/default?q=pinned:true")
+	p.keys("v")
+	looks("the menu of pins and filters", func() { p.sees("Jump to a time") })
 	p.navigate("/e/default?q=nothing-has-this-word")
 	looks("nothing found", func() { p.sees("No capture matches.") })
 	p.navigate("/e/default")
@@ -103,7 +117,7 @@ func testAccessibility(r *rig) {
 	p.navigate("/e/default/settings")
 	p.sees("Settings of default")
 	p.keys("?")
-	looks("help", func() { p.sees("next capture") })
+	looks("help", func() { p.sees("Choices of this browser") })
 
 	// A fault that is known to be there is found.
 	eval[bool](p, `() => { document.querySelector('dialog[open] dl').append(document.createElement('img')); return true; }`)

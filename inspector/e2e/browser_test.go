@@ -54,6 +54,16 @@ func TestBrowser(t *testing.T) {
 		"runs have no such violations":       testRunsAccessibility,
 		"a report is a file by itself":       testReport,
 		"a wrong token is refused, in words": testWrongToken,
+		"deliveries fold":                    testDeliveries,
+		"captures are compared":              testDifferences,
+		"bodies of all kinds are shown":      testViews,
+		"notes and pins are shared":          testNotes,
+		"what was read is told apart":        testUnread,
+		"the newest is opened by itself":     testLatest,
+		"a jump to a time":                   testJump,
+		"times, title and help":              testComfort,
+		"a text is found in a body":          testSearchInJSON,
+		"runs stand in their trace":          testTraceTree,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

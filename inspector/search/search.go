@@ -6,6 +6,9 @@
 //	status:503 status:5xx status:>=500 attempt:>1 size:>10k
 //	method:POST path:/orders class:rejected reason:secret_wrong kind:langsmith-rule
 //	header.User-Agent:python body.runs.0.status:error delivery:0192... endpoint:default
+//	header.User-Agent:node* body.rule_id:d75d*  a star is any text, outside of quotation marks
+//	before:-1h after:2026-11-22T12:00           when it arrived
+//	pinned:true note:"ask the sender"
 //	-term                  not
 package search
 
@@ -178,12 +181,12 @@ func words(text string) test {
 }
 
 // member matches the value at a gjson path of a JSON body.
-func member(path, want string) (test, error) {
+func member(path string, t term) (test, error) {
 	// Modifiers and pipes of the path language run code on the document; a name never needs them.
 	if path == "" || strings.ContainsAny(path, "@|!") {
 		return test{}, fmt.Errorf("body.%s: give a path of names and indexes, such as body.runs.0.status", path)
 	}
-	want = strings.ToLower(want)
+	whole, part := pattern(t, equal), pattern(t, strings.Contains)
 	return test{cost: costBody, holds: func(c *Candidate) (bool, error) {
 		doc, err := c.document()
 		if err != nil || doc == nil {
@@ -193,10 +196,9 @@ func member(path, want string) (test, error) {
 		if !found.Exists() {
 			return false, nil
 		}
-		text := strings.ToLower(found.String())
 		if found.IsObject() || found.IsArray() {
-			return strings.Contains(text, want), nil
+			return part(found.String()), nil
 		}
-		return text == want, nil
+		return whole(found.String()), nil
 	}}, nil
 }

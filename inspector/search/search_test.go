@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookrange/hookrange/inspector/search"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -12,7 +13,7 @@ import (
 func candidate(body string) *search.Candidate {
 	return &search.Candidate{
 		Capture: &webhook.Capture{
-			Class: webhook.Accepted, Attempt: 2, Plan: webhook.Plan{Status: 503}, Delivery: "0192-ab", Endpoint: "default",
+			ReceivedAt: time.Date(2024, 11, 22, 12, 0, 0, 0, time.UTC), Class: webhook.Accepted, Attempt: 2, Plan: webhook.Plan{Status: 503}, Delivery: "0192-ab", Endpoint: "default",
 			Request: webhook.Request{
 				Method: "POST", Target: "http://host/Hooks/x?y=1", BodySize: int64(len(body)),
 				Head: []byte("POST / HTTP/1.1\r\nX-Event: Deploy\r\nX-Event: second\r\n folded\r\nnocolon\r\n\r\n"),
@@ -35,6 +36,10 @@ func TestQueries(t *testing.T) {
 		"attempt:=2": true, "attempt:<=1": false, "size:<1k": true, "size:>1M": false, "delivery:0192-AB": true,
 		"kind:JSON": true, "endpoint:default": true, "class:accepted -class:rejected": true, "METHOD:post": true, "reason:x": false,
 		`path:"/hooks/x"`: true, "-": true, `""`: true,
+		"body.a.b.1.c:y*": true, "body.a.b.1.c:*e*S": true, "body.a.b.1.c:y*x": false, `body.a.b.1.c:"y*"`: false, "body.a.b.1.c:*": true, "body.a.b.1.c:ye*es": false,
+		"header.x-event:dep*": true, "header.x-event:eploy*": false, "header.x-event:*f*ed": true,
+		"before:2024-11-22T12:01": true, "before:2024-11-22T12:00:00Z": false, "after:2024-11-22": true, "after:2024-11-22T13:00:00+01:00": false,
+		"after:2024-11-22T12:59:59+01:00 BEFORE:2024-11-22T12:00:01": true, "after:-1h": false, "before:-1h": true, "-before:-2d": false, "before:-90s": true,
 	} {
 		parsed, err := search.Parse(q)
 		if err != nil {
@@ -54,7 +59,7 @@ func TestQueriesRefused(t *testing.T) {
 		"colour:red": `"colour"`, "http://x": `"http"`, ":x": `""`, "status:": "no value", "status:abc": "whole number", "status:=>1": "comparison",
 		"size:1x": "whole number", "size:>99999999999999999999": "whole number", "class:good": "accepted", `"open`: "not closed",
 		`path:"open`: "not closed", "body.:x": "path", "body.@reverse:x": "path", "body.a|b:x": "path", "header.:x": `"header."`,
-		strings.Repeat("a", 5000): "4096", strings.Repeat("a ", 33): "32",
+		"before:noon": "-15m", "after:1h": "-15m", "before:-1x": "-15m", "before:--1h": "-15m", strings.Repeat("a", 5000): "4096", strings.Repeat("a ", 33): "32",
 	} {
 		_, err := search.Parse(q)
 		if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), want) {

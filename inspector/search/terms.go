@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -15,6 +16,8 @@ type term struct {
 	negate bool
 	// field is empty for words; "header.X" and "body.X" come whole.
 	field, value string
+	// quoted tells that the value stood in quotation marks.
+	quoted bool
 }
 
 // split cuts a query into terms. A quote begins a quoted part at a term's start or after its colon; there a
@@ -39,6 +42,7 @@ func split(text string) ([]term, error) {
 				}
 			}
 		}
+		t.quoted = strings.HasPrefix(rest, `"`)
 		if t.value, rest, err = value(rest); err != nil {
 			return nil, err
 		}
@@ -76,7 +80,7 @@ func value(text string) (found, rest string, err error) {
 
 func unknownField(name string) error {
 	return fmt.Errorf("unknown field %q: there are status, method, path, class, reason, kind, attempt, size, "+
-		"header.NAME, body.PATH, delivery and endpoint; put a text with a colon in quotation marks", name)
+		"header.NAME, body.PATH, before, after, pinned, note, delivery and endpoint; put a text with a colon in quotation marks", name)
 }
 
 func compile(t term) (test, error) {
@@ -84,10 +88,10 @@ func compile(t term) (test, error) {
 		return words(t.value), nil
 	}
 	if name, found := strings.CutPrefix(t.field, "header."); found && name != "" {
-		return header(name, t.value), nil
+		return header(name, t), nil
 	}
 	if path, found := strings.CutPrefix(t.field, "body."); found {
-		return member(path, t.value)
+		return member(path, t)
 	}
 	switch strings.ToLower(t.field) {
 	case "status":
@@ -115,6 +119,32 @@ func compile(t term) (test, error) {
 	case "endpoint":
 		return oneOf("endpoint", t.value, func(c *webhook.Capture) string { return c.Endpoint })
 	default:
+		return beside(t)
+	}
+}
+
+// beside compiles the fields of what a capture has beside its request: when it came and what was noted.
+func beside(t term) (test, error) {
+	switch strings.ToLower(t.field) {
+	case "before", "after":
+		at, err := moment(strings.ToLower(t.field), t.value, time.Now())
+		if err != nil {
+			return test{}, err
+		}
+		if strings.EqualFold(t.field, "before") {
+			return row(func(c *webhook.Capture) bool { return c.ReceivedAt.Before(at) }), nil
+		}
+		return row(func(c *webhook.Capture) bool { return c.ReceivedAt.After(at) }), nil
+	case "pinned":
+		if t.value != "true" && t.value != "false" {
+			return test{}, fmt.Errorf("pinned:%s: use true or false", t.value)
+		}
+		return row(func(c *webhook.Capture) bool { return (c.Note != nil && c.Note.Pinned) == (t.value == "true") }), nil
+	case "note":
+		return row(func(c *webhook.Capture) bool {
+			return c.Note != nil && strings.Contains(strings.ToLower(c.Note.Text), strings.ToLower(t.value))
+		}), nil
+	default:
 		return test{}, unknownField(t.field)
 	}
 }
@@ -131,11 +161,11 @@ func oneOf(field, want string, have func(*webhook.Capture) string, accepted ...s
 	return row(func(c *webhook.Capture) bool { return strings.EqualFold(have(c), want) }), nil
 }
 
-func header(name, want string) test {
-	want = strings.ToLower(want)
+func header(name string, t term) test {
+	matches := pattern(t, strings.Contains)
 	return test{cost: costRow, holds: func(c *Candidate) (bool, error) {
 		return slices.ContainsFunc(c.header(), func(f webhook.Field) bool {
-			return strings.EqualFold(f.Name, name) && strings.Contains(strings.ToLower(f.Value), want)
+			return strings.EqualFold(f.Name, name) && matches(f.Value)
 		}), nil
 	}}
 }

@@ -21,6 +21,7 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 		laneOf  = `SELECT lane FROM captures WHERE seq = ?`
 		find    = `SELECT seq, size, received_at, refs, delivery, coalesce(share, seq), body IS NOT NULL FROM captures WHERE seq = ?`
 		outcome = `DELETE FROM outcomes WHERE capture = ?`
+		note    = `DELETE FROM notes WHERE capture = ?`
 		capture = `DELETE FROM captures WHERE seq = ?`
 	)
 	laneID, err := t.integer(laneOf, seq)
@@ -43,6 +44,9 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 		return err
 	}
 	if _, err := t.exec(outcome, seq); err != nil {
+		return err
+	}
+	if err := t.eraseNotes(note, seq); err != nil {
 		return err
 	}
 	if _, err := t.exec(capture, seq); err != nil {

@@ -15,6 +15,7 @@ import (
 //
 //   - An arrival is told as it was on arrival: without body, outcome and objects, which are facts of their own. The
 //     facts of a capture go with it when it is deleted.
+//   - A note is told with its newest state, too.
 //   - An object is told with its newest state; earlier ones that were not read in time are not told.
 //   - Of deletions by range, the newest of each endpoint and class stands for the earlier ones. Of deletions of single
 //     captures the newest 10 000 are kept. A watcher further behind sees no gap among the captures that are there, but
@@ -31,7 +32,7 @@ func (s *Store) Facts(ctx context.Context, after webhook.Seq, limit int) ([]webh
 			return nil, nil
 		}
 		w := &window{s: s, directory: s.directory.Load(), after: int64(after), through: last, limit: limit}
-		for _, read := range []func(context.Context) error{w.arrivals, w.outcomes, w.objects, w.deletions, w.connections} {
+		for _, read := range []func(context.Context) error{w.arrivals, w.outcomes, w.objects, w.deletions, w.connections, w.notes} {
 			if err := read(ctx); err != nil {
 				return nil, fmt.Errorf("store: facts after %d: %w", after, err)
 			}

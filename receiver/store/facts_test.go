@@ -114,6 +114,8 @@ func (w *watcher) apply(f webhook.Fact) error {
 		w.there[f.Of] = true
 	case webhook.FactConnection:
 		return fmt.Errorf("a connection of %s, which has none", f.Endpoint)
+	case webhook.FactNote:
+		return fmt.Errorf("a note of %d, which nobody wrote", f.Of)
 	case webhook.FactResolved:
 		w.object[f.Of] = f.Object.State
 	case webhook.FactDeletion:

@@ -90,8 +90,9 @@ func (s *Store) loadSeq(c *conn) error {
 		last = `SELECT max(
 			coalesce((SELECT max(seq) FROM captures), 0), coalesce((SELECT max(seq) FROM outcomes), 0),
 			coalesce((SELECT max(seq) FROM objects), 0), coalesce((SELECT max(seq) FROM deletions), 0),
-			coalesce((SELECT max(seq) FROM connections), 0))`
+			coalesce((SELECT max(seq) FROM connections), 0), coalesce((SELECT max(seq) FROM notes), 0))`
 		deletions = `SELECT count(*) FROM deletions`
+		notes     = `SELECT count(*) FROM notes`
 	)
 	seq, err := c.integer(last)
 	if err != nil {
@@ -99,7 +100,11 @@ func (s *Store) loadSeq(c *conn) error {
 	}
 	s.writer.seq, s.writer.committed = seq, seq
 	s.last.Store(seq)
-	s.writer.deletions, err = c.integer(deletions)
+	if s.writer.deletions, err = c.integer(deletions); err != nil {
+		return err
+	}
+	there, err := c.integer(notes)
+	s.notes.Store(there)
 	return err
 }
 

@@ -38,6 +38,8 @@ type Store struct {
 	quarantine *quarantine
 	// last is the newest committed seq.
 	last atomic.Int64
+	// notes is how many notes there are.
+	notes atomic.Int64
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc

@@ -155,6 +155,9 @@ func (s *Store) load(ctx context.Context, seqs []int64, withBody bool, budget *i
 	if err := s.loadObjects(ctx, listed, rows); err != nil {
 		return nil, err
 	}
+	if err := s.loadNotes(ctx, seqs, rows); err != nil {
+		return nil, err
+	}
 	found := make([]webhook.Capture, 0, len(seqs))
 	for _, seq := range seqs {
 		o, ok := rows[seq]

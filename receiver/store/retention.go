@@ -114,11 +114,15 @@ func (t *tx) deleteRange(l *lane, rows []doomed, tell bool) error {
 func (t *tx) erase(l *lane, through int64, tell bool) error {
 	const (
 		outcomes = `DELETE FROM outcomes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
+		notes    = `DELETE FROM notes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
 		captures = `DELETE FROM captures WHERE lane = ? AND seq <= ?`
 	)
 	t.touch(l)
 	l.through = max(l.through, through)
 	if _, err := t.exec(outcomes, l.id, through); err != nil {
+		return err
+	}
+	if err := t.eraseNotes(notes, l.id, through); err != nil {
 		return err
 	}
 	if _, err := t.exec(captures, l.id, through); err != nil {

@@ -58,7 +58,7 @@ func TestOpenRefusesOtherFiles(t *testing.T) {
 	}
 	t.Run("newer", func(t *testing.T) {
 		t.Parallel()
-		mustOpenFail(t, made(t, "PRAGMA user_version = 99"), webhook.ErrInvalid, "version 99", "up to 2")
+		mustOpenFail(t, made(t, "PRAGMA user_version = 99"), webhook.ErrInvalid, "version 99", "up to ")
 	})
 	t.Run("foreign", func(t *testing.T) {
 		t.Parallel()

@@ -103,6 +103,8 @@ type Capture struct {
 	Outcome *Outcome
 	// Objects are the stored objects that the payload names, in the payload's order.
 	Objects []Object
+	// Note is nil while nobody has noted anything about it.
+	Note *Note
 }
 
 // Arrival is what a store assigns to an attempt when it arrives, before it is recorded.

@@ -11,7 +11,7 @@ export function capture(seq: number, over: Partial<Capture> = {}): Capture {
     method: 'POST', target: '/hooks/a?secret=•••', path: '/hooks/a', query: 'secret=•••', headers: [], body_size: 2, body_sha256: '', content_type: 'application/json', content_length: 2,
     truncated: false, delivery: `d-${seq}`, delivery_by: 'body', attempt: 1, gap_ms: null,
     plan: { text: '200', step: 0, status: 200, fault: '', after_ms: 0, for_ms: 0, rate: 0, headers: [], body: '', seed: '0', close: false },
-    outcome: null, payload: { kind: 'json', variant: '', title: `capture ${seq}`, snippet: '{}', problems: [] }, resolved: [], ...over,
+    outcome: null, payload: { kind: 'json', variant: '', title: `capture ${seq}`, snippet: '{}', problems: [] }, resolved: [], note: null, ...over,
   };
 }
 

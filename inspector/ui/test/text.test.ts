@@ -55,14 +55,24 @@ describe('json', () => {
   });
 });
 
+const bytes = (text: string) => new TextEncoder().encode(text);
+
 test('multipart and forms', () => {
-  const body = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\none\r\n--x\r\nContent-Type: text/plain\r\n\r\ntwo\r\nlines\r\n--x--\r\n';
-  expect(multipartParts(body, 'multipart/form-data; boundary="x"')).toEqual([
-    { headers: [['Content-Disposition', 'form-data; name="a"']], text: 'one' },
-    { headers: [['Content-Type', 'text/plain']], text: 'two\r\nlines' },
+  const body = bytes('--x\r\nContent-Disposition: form-data; name="a"\r\n\r\none\r\n--x\r\nContent-Type: text/plain\r\n\r\ntwo\r\nlines\r\n--x--\r\n');
+  const parts = multipartParts(body, 'multipart/form-data; boundary="x"');
+  expect(parts.map((p) => ({ ...p, data: new TextDecoder().decode(p.data) }))).toEqual([
+    { headers: [['Content-Disposition', 'form-data; name="a"']], data: 'one', name: 'a', file: '', contentType: '' },
+    { headers: [['Content-Type', 'text/plain']], data: 'two\r\nlines', name: '', file: '', contentType: 'text/plain' },
   ]);
   expect(multipartParts(body, 'multipart/form-data')).toEqual([]);
   expect(formPairs('a=1&b=x+y&a=%C3%BC')).toEqual([['a', '1'], ['b', 'x y'], ['a', 'ü']]);
+});
+
+test('parts keep their bytes and names', () => {
+  const head = bytes('--b\r\nContent-Disposition: form-data; name="f"; filename="a \\"ü\\".png"\r\n\r\n');
+  const data = Uint8Array.from({ length: 256 }, (_, i) => i);
+  const parts = multipartParts(Uint8Array.from([...head, ...data, ...bytes('\r\n--b--')]), 'multipart/form-data; boundary=b');
+  expect(parts).toEqual([{ headers: [['Content-Disposition', 'form-data; name="f"; filename="a \\"ü\\".png"']], data, name: 'f', file: 'a "ü".png', contentType: '' }]);
 });
 
 test('messages of both forms', () => {

@@ -21,6 +21,8 @@ export type CaptureList = Schemas['Captures'];
 export type Delivery = Schemas['Delivery'];
 export type Connection = Schemas['Connection'];
 export type ConnectionList = Schemas['Connections'];
+export type Note = Schemas['Note'];
+export type Policy = Schemas['Policy'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
 export type Quota = Endpoint['retention'][Class];
 
@@ -35,6 +37,7 @@ export type Fact =
   | (FactBase & { fact: 'arrival'; capture: Capture })
   | (FactBase & { fact: 'outcome'; of: number; outcome: Outcome })
   | (FactBase & { fact: 'resolved'; of: number; object: Resolved })
+  | (FactBase & { fact: 'note'; of: number; note: Note })
   | (FactBase & { fact: 'deletion'; deletion: Schemas['Deletion'] })
   | (FactBase & { fact: 'connection'; connection: Connection });
 

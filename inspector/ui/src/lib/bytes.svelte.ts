@@ -11,19 +11,19 @@ export class Bytes {
   error = $state('');
 
   readonly route: string;
-  #encoding: string;
+  #decoded: boolean;
 
-  /** With the Content-Encoding that the bytes were sent in, they are read decoded where the browser can. */
-  constructor(route: string, encoding = '') {
+  /** With decoded, the server undoes the content codings that the bytes were sent in. */
+  constructor(route: string, decoded = false) {
     this.route = route;
-    this.#encoding = encoding;
+    this.#decoded = decoded;
   }
 
   async load(limit: number): Promise<void> {
     this.loading = true;
     try {
-      const response = await api.response(this.route, { query: { reveal: session.reveal } });
-      const read = await readSome(decoded(response, this.#encoding), limit);
+      const response = await api.response(this.route, { query: { reveal: session.reveal, decoded: this.#decoded } });
+      const read = await readSome(response, limit);
       this.data = read.data;
       this.whole = read.whole;
       this.error = '';
@@ -37,12 +37,6 @@ export class Bytes {
   async file(): Promise<Blob> {
     return (await api.response(this.route, { query: { reveal: session.reveal } })).blob();
   }
-}
-
-function decoded(response: Response, encoding: string): Response {
-  const format = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' }[encoding.trim().toLowerCase()];
-  if (!format || !response.body) return response;
-  return new Response(response.body.pipeThrough(new DecompressionStream(format as CompressionFormat)));
 }
 
 export interface Read {

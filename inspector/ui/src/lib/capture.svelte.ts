@@ -1,5 +1,5 @@
 // One capture on screen, whole, kept up to date by facts.
-import type { AgentRun, Capture, Delivery, Fact, Payload, Run } from './api';
+import type { AgentRun, Capture, Delivery, Fact, Note, Payload, Run } from './api';
 import { path } from './api';
 import type { Feed } from './feed.svelte';
 import { parseJson } from './json';
@@ -18,7 +18,11 @@ export class Detail {
   #stop: () => void;
   #stopped = false;
 
-  constructor(endpoint: string, seq: number, feed: Feed) {
+  /** Where app paths of runs lead to. */
+  readonly appBase: () => string;
+
+  constructor(endpoint: string, seq: number, feed: Feed, appBase: () => string) {
+    this.appBase = appBase;
     this.seq = seq;
     this.endpoint = endpoint;
     this.capture = feed.find(seq) ?? null;
@@ -27,6 +31,11 @@ export class Detail {
 
   get route(): string {
     return path('endpoints', this.endpoint, 'captures', this.seq);
+  }
+
+  /** Takes a note as the server answered it; the fact that tells the others says the same. */
+  noted(note: Note): void {
+    if (this.capture) this.capture = { ...this.capture, note };
   }
 
   stop(): void {
@@ -61,7 +70,9 @@ export class Detail {
     for (const fact of facts) {
       if (fact.fact === 'deletion') this.gone ||= capture !== null && deletes(fact, capture);
       else if (fact.fact === 'arrival') again ||= fact.capture.delivery === capture?.delivery;
-      else if (fact.fact !== 'connection') again ||= fact.of === this.seq || this.delivery?.attempts.some((a) => a.seq === fact.of) === true;
+      else if (fact.fact === 'note') {
+        if (fact.of === this.seq && capture) this.capture = { ...capture, note: fact.note };
+      } else if (fact.fact !== 'connection') again ||= fact.of === this.seq || this.delivery?.attempts.some((a) => a.seq === fact.of) === true;
     }
     if (!again) return;
     clearTimeout(this.#timer);

@@ -1,6 +1,8 @@
 // The captures of one endpoint as the list shows them: loaded page by page, kept up to date by facts.
 import type { Api, Capture, CaptureList, Class, Fact } from './api';
 import { path } from './api';
+import { layout, lineAt, type Line, membersOf, placeOf } from './lines';
+import { disorder, type Mark, marksOf } from './marks';
 import { applyChanges, attemptsOf, deletes, find, indexOf, merge } from './rows';
 
 export interface FeedFilter {
@@ -11,6 +13,11 @@ export interface FeedFilter {
 const pageSize = 100;
 /** Facts that come close together are shown together. */
 const flushEvery = 50;
+
+/** How many rows before one may put it out of order. */
+const fewBefore = 300;
+
+const none: ReadonlyMap<string, number> = new Map();
 
 export class Feed {
   /** Ascending by seq. */
@@ -23,10 +30,26 @@ export class Feed {
   /** While reading, the newest row shown; null follows the newest. */
   heldAt = $state<number | null>(null);
 
+  /** The time that the list goes back from, while it does not begin with the newest; empty when it does. */
+  until = $state('');
+  /** Whether there are newer captures than the newest row, and they are not to be shown yet. */
+  ahead = $state(false);
+
   shown = $derived(this.heldAt === null ? this.rows.length : indexOf(this.rows, this.heldAt + 1));
   /** Of deliveries with more than one attempt, how many are known. */
   attempts = $derived(attemptsOf(this.rows));
   waiting = $derived(this.rows.length - this.shown);
+  /** Whether attempts of one delivery share a line until it is unfolded. */
+  grouped = $state(false);
+  unfolded = $state.raw<ReadonlySet<string>>(new Set());
+  /** The capture that the keyboard is on; it is always in sight. */
+  cursor = $state<number | null>(null);
+  lines = $derived(
+    layout(this.rows, this.shown, { several: this.grouped ? this.attempts : none, unfolded: this.unfolded, cursor: this.grouped ? this.cursor : null }),
+  );
+  #members = $derived(this.grouped ? this.lines.members : membersOf(this.rows, this.rows.length, this.attempts));
+  /** How many lines the list has. */
+  length = $derived(this.lines.places.length);
 
   #api: Api;
   #endpoint: string;
@@ -46,15 +69,61 @@ export class Feed {
     return this.heldAt === null;
   }
 
-  /** The row at a place of the list, newest first. */
-  at(index: number): Capture | undefined {
-    return this.rows[this.shown - 1 - index];
+  /** The line at a place of the list, newest first. */
+  line(place: number): Line | undefined {
+    return lineAt(this.rows, this.lines, place);
+  }
+
+  /** The capture of a line. */
+  at(place: number): Capture | undefined {
+    return this.line(place)?.capture;
   }
 
   /** The place of a capture in the list, or -1. */
   placeOf(seq: number): number {
     const i = indexOf(this.rows, seq);
-    return this.rows[i]?.seq === seq ? this.shown - 1 - i : -1;
+    return this.rows[i]?.seq === seq ? placeOf(this.lines, i) : -1;
+  }
+
+  /** What is remarkable about captures of the list, by seq. */
+  marksOf(captures: readonly Capture[]): Map<number, Mark[]> {
+    const out = new Map<number, Mark[]>();
+    const disordered = disorder(this.#around(captures));
+    for (const c of captures) {
+      const marks = this.attempts.has(c.delivery) ? marksOf(c, this.#before(c)) : [];
+      const late = disordered.get(c.seq);
+      if (late) marks.push(late);
+      if (marks.length > 0) out.set(c.seq, marks);
+    }
+    return out;
+  }
+
+  /** The rows that captures are among, with some before them: what came long ago puts nothing out of order. */
+  #around(captures: readonly Capture[]): Capture[] {
+    if (captures.length === 0) return [];
+    const seqs = captures.map((c) => c.seq);
+    const end = indexOf(this.rows, Math.max(...seqs)) + 1;
+    const start = indexOf(this.rows, Math.min(...seqs)) - fewBefore;
+    return this.rows.slice(Math.max(0, start, end - 10 * fewBefore), end);
+  }
+
+  /** The newest attempt shown of a delivery with several of them. */
+  headOf(delivery: string): Capture | undefined {
+    const places = this.#members.get(delivery);
+    return places && this.rows[places[places.length - 1] ?? -1];
+  }
+
+  #before(c: Capture): Capture[] {
+    const places = this.#members.get(c.delivery) ?? [];
+    return places.flatMap((i) => this.rows[i] ?? []).filter((r) => r.seq < c.seq);
+  }
+
+  /** Shows or hides the earlier attempts of a delivery. */
+  fold(delivery: string, open: boolean): void {
+    const unfolded = new Set(this.unfolded);
+    if (open) unfolded.add(delivery);
+    else unfolded.delete(delivery);
+    this.unfolded = unfolded;
   }
 
   find(seq: number): Capture | undefined {
@@ -67,6 +136,21 @@ export class Feed {
 
   follow(): void {
     this.heldAt = null;
+    if (this.ahead) void this.load();
+    this.until = '';
+  }
+
+  /** Loads the page after the newest row, while the list does not begin with the newest. */
+  async newer(): Promise<void> {
+    const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
+    if (this.loading || !this.ahead) return;
+    await this.#page({ after: newest, order: 'asc' }, (page) => {
+      this.rows = merge(this.rows, page.captures);
+      this.heldAt = this.rows[this.rows.length - 1]?.seq ?? 0;
+      if (page.next === null) this.ahead = false;
+    });
+    // What came while the last page was read.
+    if (!this.ahead && !this.error) await this.catchUp();
   }
 
   /** Tells of facts, after the rows have changed. Returns the way to stop. */
@@ -81,19 +165,23 @@ export class Feed {
     await this.load();
   }
 
-  /** Loads the newest page in place of what is there. */
-  async load(): Promise<void> {
+  /** Loads the newest page, or the newest up to a time (RFC 3339), in place of what is there. */
+  async load(until = ''): Promise<void> {
     this.#abort.abort();
     this.heldAt = null;
-    await this.#page(undefined, (page) => {
+    this.until = until;
+    this.ahead = until !== '';
+    await this.#page(until === '' ? {} : { until }, (page) => {
       this.rows = merge([], page.captures);
       this.next = page.next;
+      if (until !== '') this.hold();
     });
   }
 
   /** Loads the newest page and joins it to what is there. */
   async catchUp(): Promise<void> {
-    await this.#page(undefined, (page) => {
+    if (this.ahead) return;
+    await this.#page({}, (page) => {
       const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
       const oldest = page.captures[page.captures.length - 1]?.seq ?? 0;
       const apart = page.next !== null && oldest > newest;
@@ -106,7 +194,7 @@ export class Feed {
   async older(): Promise<void> {
     if (this.loading || this.next === null) return;
     const from = this.next;
-    await this.#page(from, (page) => {
+    await this.#page({ before: from }, (page) => {
       this.rows = merge(merge([], page.captures), this.rows);
       // A search may stop before it found anything; it goes on from next, but never in a circle.
       this.next = page.next === from ? null : (page.next);
@@ -143,7 +231,7 @@ export class Feed {
       else if (fact.fact === 'deletion') gone = [...gone, fact];
     }
     if (arrivals.length > 0 && this.filter.q !== '') this.#askAgain();
-    const fresh = this.filter.q === '' ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
+    const fresh = this.filter.q === '' && !this.ahead ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
     const rows = merge(this.rows, fresh);
     applyChanges(rows, facts);
     // A page on its way may be older than these facts: they are carried out again when it is there.
@@ -163,17 +251,18 @@ export class Feed {
     }, 400);
   }
 
-  async #page(before: number | undefined, take: (page: CaptureList) => void): Promise<void> {
+  async #page(from: { before?: number; after?: number; until?: string; order?: string }, take: (page: CaptureList) => void): Promise<void> {
     const abort = new AbortController();
-    if (before === undefined) {
+    const first = from.before === undefined && from.after === undefined;
+    if (first) {
       this.#abort.abort();
       this.#abort = abort;
     }
     this.loading = true;
     try {
       const page = await this.#api.json<CaptureList>(path('endpoints', this.#endpoint, 'captures'), {
-        query: { before, limit: pageSize, class: this.filter.class, q: this.filter.q },
-        signal: before === undefined ? abort.signal : this.#abort.signal,
+        query: { ...from, limit: pageSize, class: this.filter.class, q: this.filter.q },
+        signal: first ? abort.signal : this.#abort.signal,
       });
       take(page);
       this.loaded = true;

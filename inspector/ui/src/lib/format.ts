@@ -1,5 +1,6 @@
 // Numbers, times and words as the page shows them.
 import type { Capture, Outcome, Plan } from './api';
+import { prefs } from './prefs.svelte';
 
 /** 0.8 ms, 12 ms, 1.20 s, 2 m 05 s */
 export function duration(ms: number): string {
@@ -40,21 +41,31 @@ export function plural(n: number, one: string, many = one + 's'): string {
 const pad = (n: number, width = 2) => String(n).padStart(width, '0');
 const trim = (s: string) => s.replace(/\.0$/, '');
 
-/** Local time of day with milliseconds. */
+/** A time of day with milliseconds, in the zone that is preferred; UTC ends in Z. */
 export function clock(iso: string): string {
   const d = new Date(iso);
   if (Number.isNaN(d.getTime())) return iso;
-  return `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`;
+  return utc() ? d.toISOString().slice(11) : localClock(d);
 }
 
-/** Local date and time with milliseconds. */
+/** Date and time with milliseconds, in the zone that is preferred. */
 export function dateTime(iso: string): string {
   const d = new Date(iso);
   if (Number.isNaN(d.getTime())) return iso;
-  return `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${clock(iso)}`;
+  return utc() ? d.toISOString().replace('T', ' ') : local(d);
 }
 
-/** Local date. */
+/** One moment in both zones and from now, for who points at it. */
+export function everyTime(iso: string, now: number): string {
+  const d = new Date(iso);
+  return Number.isNaN(d.getTime()) ? iso : `${relative(iso, now)}\n${local(d)} here\n${d.toISOString().replace('T', ' ')} UTC`;
+}
+
+const localClock = (d: Date) => `${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}.${pad(d.getMilliseconds(), 3)}`;
+const local = (d: Date) => `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())} ${localClock(d)}`;
+const utc = () => prefs.now.zone === 'utc';
+
+/** The date, in the zone that is preferred. */
 export function date(iso: string): string {
   return dateTime(iso).slice(0, 10);
 }
@@ -78,6 +89,12 @@ export function relative(iso: string, now: number): string {
   else if (v < 172_800) text = `${Math.floor(v / 3600)} h`;
   else text = `${Math.floor(v / 86_400)} d`;
   return s > 0 ? `in ${text}` : `${text} ago`;
+}
+
+/** Like relative, but to the second in the last ten minutes: "in 9:59" */
+export function countdown(iso: string, now: number): string {
+  const s = Math.ceil((new Date(iso).getTime() - now) / 1000);
+  return s > 0 && s < 600 ? `in ${Math.floor(s / 60)}:${pad(s % 60)}` : relative(iso, now);
 }
 
 const reasons: Record<string, string> = {

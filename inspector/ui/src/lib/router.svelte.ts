@@ -1,12 +1,16 @@
-// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/settings,
-// /e/{endpoint}/connections, /tests, /tests/{run},
-// /tests/{run}/{case}, /tests/{run}/{case}?with={other run}.
+// Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/{seq}/diff/{seq of the one before},
+// /e/{endpoint}/latest, /e/{endpoint}/settings, /e/{endpoint}/connections, /tests, /tests/{run}, /tests/{run}/{case},
+// /tests/{run}/{case}?with={other run}.
 
 export interface Route {
   endpoint: string;
   seq: number | null;
   settings: boolean;
   connections: boolean;
+  /** The capture that seq is compared with. */
+  diff: number | null;
+  /** Shows the newest capture, whichever it is. */
+  latest: boolean;
   /** Set on the pages of conformance runs; empty parts are not in the path. */
   tests?: TestsRoute;
 }
@@ -18,18 +22,25 @@ export interface TestsRoute {
   other: string;
 }
 
-const nowhere: Route = { endpoint: '', seq: null, settings: false, connections: false };
+const nowhere: Route = { endpoint: '', seq: null, settings: false, connections: false, diff: null, latest: false };
 
 export function parseRoute(address: string): Route {
   const [pathname = '', search = ''] = address.split('?');
-  const [head, name = '', rest = ''] = pathname.split('/').slice(1);
+  const [head, name = '', rest = '', more = '', other = ''] = pathname.split('/').slice(1);
   if (head === 'tests') {
     const tests = { run: decode(name), case: decode(rest), other: new URLSearchParams(search).get('with') ?? '' };
     return { ...nowhere, tests };
   }
   if (head !== 'e' || name === '') return nowhere;
-  const seq = /^[1-9]\d{0,15}$/.test(rest) ? Number(rest) : null;
-  return { endpoint: decode(name), seq, settings: rest === 'settings', connections: rest === 'connections' };
+  const seq = seqOf(rest);
+  return {
+    endpoint: decode(name), seq, settings: rest === 'settings', connections: rest === 'connections', latest: rest === 'latest',
+    diff: seq !== null && more === 'diff' ? seqOf(other) : null,
+  };
+}
+
+function seqOf(segment: string): number | null {
+  return /^[1-9]\d{0,15}$/.test(segment) ? Number(segment) : null;
 }
 
 function decode(segment: string): string {
@@ -40,9 +51,14 @@ function decode(segment: string): string {
   }
 }
 
-export function pathOf(endpoint: string, rest: number | 'settings' | 'connections' | null = null): string {
+export function pathOf(endpoint: string, rest: number | 'settings' | 'connections' | 'latest' | null = null): string {
   if (endpoint === '') return '/';
   return '/e/' + encodeURIComponent(endpoint) + (rest === null ? '' : '/' + rest);
+}
+
+/** The differences of two captures, the earlier of them named first. */
+export function diffPath(endpoint: string, before: number, after: number): string {
+  return `${pathOf(endpoint, after)}/diff/${before}`;
 }
 
 export function testsPath(run = '', testCase = '', other = ''): string {

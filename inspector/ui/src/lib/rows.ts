@@ -36,11 +36,12 @@ export function merge(rows: readonly Capture[], page: readonly Capture[]): Captu
 /** Carries out outcomes and resolved objects on rows in place; those about captures not there are ignored. */
 export function applyChanges(rows: Capture[], facts: readonly Fact[]): void {
   for (const fact of facts) {
-    if (fact.fact !== 'outcome' && fact.fact !== 'resolved') continue;
+    if (fact.fact !== 'outcome' && fact.fact !== 'resolved' && fact.fact !== 'note') continue;
     const at = indexOf(rows, fact.of);
     const row = rows[at];
     if (row?.seq !== fact.of) continue;
     if (fact.fact === 'outcome') rows[at] = { ...row, outcome: fact.outcome };
+    else if (fact.fact === 'note') rows[at] = { ...row, note: fact.note };
     else {
       const others = row.resolved.filter((o) => o.name !== fact.object.name);
       rows[at] = { ...row, resolved: [...others, fact.object] };
@@ -68,7 +69,7 @@ export function deletes(fact: Fact & { fact: 'deletion' }, capture: Pick<Capture
 }
 
 interface Listed {
-  shown: number;
+  length: number;
   at(index: number): Capture | undefined;
   placeOf(seq: number): number;
 }
@@ -76,6 +77,6 @@ interface Listed {
 /** The capture one row down (1) or up (-1) from a capture; the newest when there is none to start from. */
 export function nextSeq(list: Listed, from: number | null, by: 1 | -1): number | null {
   const place = from === null ? -1 : list.placeOf(from);
-  const to = place < 0 ? 0 : Math.max(0, Math.min(list.shown - 1, place + by));
+  const to = place < 0 ? 0 : Math.max(0, Math.min(list.length - 1, place + by));
   return list.at(to)?.seq ?? null;
 }

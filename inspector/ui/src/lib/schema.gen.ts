@@ -74,8 +74,10 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `delivery` and `endpoint`; numbers
-         *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. `-` before a term negates it.
+         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
+         *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. In a value of `header.NAME` or
+         *     `body.PATH` a star stands for any text, unless it is quoted. `before` and `after` take a time, or how long ago
+         *     (`-15m`, `-1h`, `-2d`). `-` before a term negates it.
          */
         get: operations["listCaptures"];
         put?: never;
@@ -132,6 +134,31 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change what is noted about a capture
+         * @description What is left out stays. The change is a fact of the live feed. The capture itself does not change, and a
+         *     pinned one is kept no longer than others.
+         */
+        patch: operations["changeNote"];
         trace?: never;
     };
     "/api/v1/endpoints/{endpoint}/captures/{seq}/raw": {
@@ -400,6 +427,23 @@ export interface paths {
          *     Node make a sender trust it. 404 where the server gives endpoints no listeners of their own.
          */
         get: operations["getAuthority"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The delivery policies that senders are known to claim */
+        get: operations["listPolicies"];
         put?: never;
         post?: never;
         delete?: never;
@@ -762,12 +806,47 @@ export interface components {
             outputs: unknown;
             feedback: unknown;
         };
+        /** @description What people keep beside a capture. */
+        Note: {
+            /** @description Of the newest fact about it. */
+            seq: number;
+            pinned: boolean;
+            text: string;
+        };
+        Policies: {
+            policies: components["schemas"]["Policy"][];
+        };
+        /** @description What a sender claims of its deliveries. */
+        Policy: {
+            name: string;
+            /** @description Where it is published, and what of it is our own choice. */
+            source: string;
+            /** @description Of one attempt; 0 is none. */
+            timeout_ms: number;
+            /** @description How many attempts may follow the first. */
+            retries: number;
+            retry_statuses: number[];
+            /** @description Whether an attempt that took too long is tried again. */
+            retry_timeout: boolean;
+            /** @description Whether one that was answered with less than a whole head is. */
+            retry_broken: boolean;
+            /** @description The shortest and the longest wait before each retry, from the end of the attempt before. */
+            waits: {
+                least_ms: number;
+                most_ms: number;
+            }[];
+            /** @description Whether the waits' length is not published, only that each is factor times the one before. */
+            own_waits: boolean;
+            factor: number;
+        };
         /** @description What a body says. In lists and on the live feed without rule, runs and run. */
         Payload: {
             kind: string;
             variant: string;
             title: string;
             snippet: string;
+            /** @description When the sender says it sent the message; absent where it does not. */
+            sent_at?: string;
             problems: components["schemas"]["PayloadProblem"][];
             rule?: {
                 id: string;
@@ -822,6 +901,8 @@ export interface components {
         };
         Capture: {
             seq: number;
+            /** @description Null while nobody has noted anything. */
+            note: components["schemas"]["Note"] | null;
             id: string;
             endpoint: string;
             /** Format: date-time */
@@ -967,7 +1048,7 @@ export interface components {
             type: "fact";
             seq: number;
             /** @enum {string} */
-            fact: "arrival" | "outcome" | "resolved" | "deletion" | "connection";
+            fact: "arrival" | "outcome" | "resolved" | "note" | "deletion" | "connection";
             endpoint: string;
             /** @description The capture that the fact is about. */
             of?: number;
@@ -976,6 +1057,7 @@ export interface components {
             object?: components["schemas"]["Resolved"];
             deletion?: components["schemas"]["Deletion"];
             connection?: components["schemas"]["Connection"];
+            note?: components["schemas"]["Note"];
         };
         TestInput: {
             /** @description Name of a profile that comes with the program; or else give a script. */
@@ -1411,6 +1493,11 @@ export interface operations {
                 before?: components["parameters"]["before"];
                 /** @description Only captures with a greater seq. */
                 after?: number;
+                /**
+                 * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
+                 *     about that time may stand on either side.
+                 */
+                until?: string;
                 limit?: components["parameters"]["limit"];
                 /** @description Classes, all by default; repeated, or with commas. */
                 class?: components["parameters"]["class"];
@@ -1525,6 +1612,11 @@ export interface operations {
             query?: {
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
+                /**
+                 * @description Undo the content codings too (gzip, br, zstd and deflate). A body that is not what its
+                 *     Content-Encoding says, or too large without it, comes as it was sent.
+                 */
+                decoded?: boolean;
             };
             header?: never;
             path: {
@@ -1537,6 +1629,42 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Bytes"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    changeNote: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    pinned?: boolean;
+                    /** @description At most 4096 bytes of UTF-8. */
+                    text?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The note as it is now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Note"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
@@ -1944,6 +2072,27 @@ export interface operations {
                 };
                 content: {
                     "application/x-pem-file": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPolicies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The policies. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policies"];
                 };
             };
             default: components["responses"]["Problem"];

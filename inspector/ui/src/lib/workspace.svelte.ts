@@ -1,9 +1,13 @@
 // One endpoint on screen: its settings, its captures and its live connection.
 import type { Class, Endpoint } from './api';
 import { ApiError, path } from './api';
+import { Attention } from './attention.svelte';
 import { Connections } from './connections.svelte';
 import { Feed } from './feed.svelte';
+import { SavedFilters } from './filters.svelte';
 import { Live } from './live.svelte';
+import { ReadState } from './read.svelte';
+import { pathOf, router } from './router.svelte';
 import { maskUrl } from './senders';
 import { api, session } from './session.svelte';
 
@@ -13,6 +17,9 @@ const patience = 400;
 /** How old the settings on screen may be while captures arrive. */
 const refreshEvery = 2000;
 
+/** A time as it stands in a URL; what is none is left out. */
+const timeOf = (text: string | null): string => (text && !Number.isNaN(Date.parse(text)) ? text : '');
+
 const classOf = (text: string | null): Class | '' =>
   text === 'accepted' || text === 'rejected' || text === 'incomplete' ? text : '';
 
@@ -21,13 +28,14 @@ export class Workspace {
   readonly feed: Feed;
   readonly connections: Connections;
   readonly live: Live;
+  readonly read: ReadState;
+  readonly attention: Attention;
+  readonly saved: SavedFilters;
   settings = $state.raw<Endpoint | null>(null);
   missing = $state(false);
   error = $state('');
   /** Captures kept, by class; kept up to date while somebody looks at them. */
   counts = $state.raw<Endpoint['counts'] | null>(null);
-  /** The row of the list that the keyboard is on. */
-  cursor = $state<number | null>(null);
 
   #shown = $state('');
   /** The hook URL as it may be shown: masked unless secrets are revealed. */
@@ -42,6 +50,9 @@ export class Workspace {
     this.name = name;
     this.feed = new Feed(api, name);
     this.connections = new Connections(api, name);
+    this.read = new ReadState(name);
+    this.saved = new SavedFilters(name);
+    this.attention = new Attention(name, (seq) => router.go(pathOf(name, seq)));
     this.live = new Live({
       endpoint: name,
       token: () => session.token,
@@ -49,7 +60,9 @@ export class Workspace {
         if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
         this.feed.push(fact);
         this.connections.push(fact);
-        if (fact.fact === 'arrival') this.#refreshSoon();
+        if (fact.fact !== 'arrival') return;
+        this.#refreshSoon();
+        this.attention.arrived(fact.capture);
       },
       onStart: () => this.#load(),
       onResync: () => {
@@ -60,9 +73,21 @@ export class Workspace {
     });
   }
 
+  /** The capture of the list that the keyboard is on. */
+  get cursor(): number | null {
+    return this.feed.cursor;
+  }
+
+  set cursor(seq: number | null) {
+    this.feed.cursor = seq;
+  }
+
   start(): void {
     const search = new URLSearchParams(location.search);
     this.feed.filter = { class: classOf(search.get('class')), q: search.get('q') ?? '' };
+    this.feed.until = timeOf(search.get('at'));
+    this.read.start();
+    this.attention.start();
     addEventListener('focus', this.#onLook);
     document.addEventListener('visibilitychange', this.#onLook);
     this.live.start();
@@ -78,6 +103,18 @@ export class Workspace {
     this.live.stop();
     this.feed.stop();
     this.connections.stop();
+    this.read.stop();
+    this.attention.stop();
+  }
+
+  /** The newest seq that is known. */
+  newest(): number {
+    return Math.max(this.live.cursor ?? 0, this.feed.rows[this.feed.rows.length - 1]?.seq ?? 0);
+  }
+
+  /** Marks everything that has come as read. */
+  readAll(): void {
+    this.read.all(this.newest());
   }
 
   async reload(): Promise<void> {
@@ -146,7 +183,10 @@ export class Workspace {
   #load(): void {
     clearTimeout(this.#patience);
     // The first load may have begun before the live feed was ready; joining a second page closes the gap.
-    void (this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load());
+    const load = this.feed.loaded || this.feed.loading ? this.feed.catchUp() : this.feed.load(this.feed.until);
+    void load.then(() => {
+      if (this.feed.loaded) this.read.begin(this.newest());
+    });
     void this.connections.load();
   }
 }
