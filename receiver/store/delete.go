@@ -21,6 +21,7 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 		laneOf  = `SELECT lane FROM captures WHERE seq = ?`
 		find    = `SELECT seq, size, received_at, refs, delivery, coalesce(share, seq), body IS NOT NULL FROM captures WHERE seq = ?`
 		outcome = `DELETE FROM outcomes WHERE capture = ?`
+		replays = `DELETE FROM replays WHERE capture = ?`
 		capture = `DELETE FROM captures WHERE seq = ?`
 	)
 	laneID, err := t.integer(laneOf, seq)
@@ -42,11 +43,10 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 	if err := t.release(l, &rows[0], 0); err != nil {
 		return err
 	}
-	if _, err := t.exec(outcome, seq); err != nil {
-		return err
-	}
-	if _, err := t.exec(capture, seq); err != nil {
-		return err
+	for _, query := range []string{outcome, replays, capture} {
+		if _, err := t.exec(query, seq); err != nil {
+			return err
+		}
 	}
 	return t.deleted(endpoint, nil, &webhook.Deletion{Captures: []webhook.Seq{webhook.Seq(seq)}})
 }

@@ -120,18 +120,22 @@ func TestMigration(t *testing.T) {
 	if err := s.Finish(t.Context(), webhook.Ticket{Seq: want.Seq}, webhook.Outcome{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Close(); err != nil {
+	newest, err := s.Query(t.Context(), "PRAGMA user_version")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return start }
 	if _, err := store.OpenNewer(t.Context(), store.Config{Dir: dir, Now: clock}, "CREATE TABLE a (b); CREATE TABLE nonsense"); err == nil {
 		t.Fatal("a migration that fails is not told")
 	}
-	s, err := store.OpenNewer(t.Context(), store.Config{Dir: dir, Now: clock}, "CREATE TABLE a (b)", "ALTER TABLE a ADD COLUMN c")
+	s, err = store.OpenNewer(t.Context(), store.Config{Dir: dir, Now: clock}, "CREATE TABLE a (b)", "ALTER TABLE a ADD COLUMN c")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if version, err := s.Query(t.Context(), "PRAGMA user_version"); err != nil || version != 4 {
+	if version, err := s.Query(t.Context(), "PRAGMA user_version"); err != nil || version != newest+2 {
 		t.Errorf("version %d, %v", version, err)
 	}
 	if _, err := s.Capture(t.Context(), "hook", want.Seq); err != nil {
@@ -140,9 +144,9 @@ func TestMigration(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	mustOpenFail(t, dir, webhook.ErrInvalid, "version 4", "up to 2")
+	mustOpenFail(t, dir, webhook.ErrInvalid, fmt.Sprint("version ", newest+2), fmt.Sprint("up to ", newest))
 	// Each attempt made a copy, which the older program can open.
-	copies, err := filepath.Glob(filepath.Join(dir, "hookrange-version-2-*.backup"))
+	copies, err := filepath.Glob(filepath.Join(dir, fmt.Sprintf("hookrange-version-%d-*.backup", newest)))
 	if err != nil || len(copies) != 2 {
 		t.Fatalf("copies %v, %v; want two", copies, err)
 	}

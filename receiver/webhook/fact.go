@@ -16,6 +16,8 @@ const (
 	// FactConnection: a connection to an endpoint's own listener has ended, or a try to connect was refused or dropped;
 	// Fact.Connection.
 	FactConnection FactKind = "connection"
+	// FactReplay: a try of ours to send a capture on has ended; Fact.Replay.
+	FactReplay FactKind = "replay"
 )
 
 // Fact is one entry of the total order that watchers read by cursor. Exactly one of the pointers is set.
@@ -30,6 +32,7 @@ type Fact struct {
 	Object     *Object
 	Deletion   *Deletion
 	Connection *Connection
+	Replay     *Replay
 }
 
 // Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through.
