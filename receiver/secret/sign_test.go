@@ -32,9 +32,18 @@ func TestSignIsVerified(t *testing.T) {
 		for what, in := range map[string][]webhook.Field{
 			"nothing there": {{"Content-Type", "text/plain"}},
 			"stale": {
-				{"X-hub-signature-256", "sha256=00"}, {"x-langsmith-signature", "no"}, {"authorization", "Bearer old"}, {"X-Key", "old"},
-				{"X-Key", "twice"}, {"X-Sum", "v=no"}, {"Stripe-Signature", "t=1,v1=00"}, {"X-Slack-Request-Timestamp", "1"},
-				{"X-Slack-Signature", "v0=00"}, {"webhook-id", "msg_1"}, {"webhook-timestamp", "1"}, {"webhook-signature", "v1,AA"},
+				{"X-hub-signature-256", "sha256=00"},
+				{"x-langsmith-signature", "no"},
+				{"authorization", "Bearer old"},
+				{"X-Key", "old"},
+				{"X-Key", "twice"},
+				{"X-Sum", "v=no"},
+				{"Stripe-Signature", "t=1,v1=00"},
+				{"X-Slack-Request-Timestamp", "1"},
+				{"X-Slack-Signature", "v0=00"},
+				{"webhook-id", "msg_1"},
+				{"webhook-timestamp", "1"},
+				{"webhook-signature", "v1,AA"},
 			},
 		} {
 			t.Run(name+", "+what, func(t *testing.T) {

@@ -114,6 +114,8 @@ func (w *watcher) apply(f webhook.Fact) error {
 		w.there[f.Of] = true
 	case webhook.FactConnection:
 		return fmt.Errorf("a connection of %s, which has none", f.Endpoint)
+	case webhook.FactReplay:
+		return fmt.Errorf("a replay of %d, which had none", f.Of)
 	case webhook.FactResolved:
 		w.object[f.Of] = f.Object.State
 	case webhook.FactDeletion:

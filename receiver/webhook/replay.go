@@ -45,3 +45,26 @@ type Replay struct {
 	// Delivered is true for a last try whose answer the policy counts as success.
 	Delivered bool
 }
+
+// Order asks for one capture to be sent on.
+type Order struct {
+	// ID is the UUIDv7 that the tries will share.
+	ID string
+	By ReplayBy
+	// Capture with its head and its body.
+	Capture *Capture
+	// URL is http or https, and is sent to as it is given.
+	URL string
+	// Method, Header and Body replace what the capture has; empty, nil and nil send it as it came.
+	Method string
+	Header []Field
+	Body   []byte
+	// Sign is the proof to make anew, with its first secret; nil leaves the proof as it came.
+	Sign *SecretPolicy
+	// Policy names the delivery policy; empty is "none", which tries once.
+	Policy string
+}
+
+// ReplayMarker is the header field that each request has that we send on. Its value is the replay's ID. A forward leaves
+// out captures that have it, so that two of them cannot feed each other.
+const ReplayMarker = "Hookrange-Replay"
