@@ -77,6 +77,7 @@ type Store interface {
 	CaptureStore
 	DeliveryStore
 	FactStore
+	ReplayStore
 }
 
 // Bell wakes watchers.
@@ -111,6 +112,8 @@ type Config struct {
 	Secrets SecretTools
 	// Tests runs conformance scripts. Defaults to none.
 	Tests Tests
+	// Relay sends captures on. Defaults to none.
+	Relay Relay
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
 	// Token is what callers must bring.
@@ -150,6 +153,9 @@ func (c *Config) check() error {
 	}
 	if c.Tests == nil {
 		c.Tests = noTests{}
+	}
+	if c.Relay == nil {
+		c.Relay = noRelay{}
 	}
 	if c.Set == nil {
 		c.Set = metrics.NewSet()

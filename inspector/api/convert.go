@@ -197,6 +197,9 @@ func (v View) Fact(f *webhook.Fact, capture *Capture) Event {
 	if f.Object != nil {
 		out.Object = new(v.Object(f.Object))
 	}
+	if f.Replay != nil {
+		out.Replay = new(v.Replay(f.Replay))
+	}
 	if d := f.Deletion; d != nil {
 		out.Deletion = &Deletion{
 			Captures: make([]int64, len(d.Captures)), Class: string(d.Class), Through: int64(d.Through),

@@ -278,6 +278,8 @@ type Info struct {
 	HookBase string `json:"hook_base"`
 	LastSeq  int64  `json:"last_seq"`
 	Masked   string `json:"masked"`
+	// Policies are those that a replay can be delivered by.
+	Policies []string `json:"policies"`
 }
 
 // Health is the answer of the health and readiness checks.
@@ -287,7 +289,7 @@ type Health struct {
 }
 
 // Event is one message of the live feed. Type is "ready" (with Last) or "fact"; Fact is then "arrival",
-// "outcome", "resolved" or "deletion" and names the field that is set.
+// "outcome", "resolved", "deletion" or "replay" and names the field that is set.
 type Event struct {
 	Type     string    `json:"type"`
 	Last     *int64    `json:"last,omitempty"`
@@ -299,6 +301,7 @@ type Event struct {
 	Outcome  *Outcome  `json:"outcome,omitempty"`
 	Object   *Resolved `json:"object,omitempty"`
 	Deletion *Deletion `json:"deletion,omitempty"`
+	Replay   *Replay   `json:"replay,omitempty"`
 }
 
 // Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through.
