@@ -57,6 +57,9 @@ type grammar struct {
 	Tail        tailCommand        `cmd:"" help:"Print captures as they arrive."`
 	Wait        waitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        sendCommand        `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
+	Replay      replayCommand      `cmd:"" help:"Send captures again, to another URL, and print every attempt."`
+	Forward     forwardCommand     `cmd:"" help:"Send the captures of an endpoint on as they come."`
+	Export      exportCommand      `cmd:"" help:"Take captures out, as HAR, JSON lines, curl script, CSV, bug report or dataset."`
 	Test        testCommand        `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`

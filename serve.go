@@ -35,6 +35,7 @@ type serveCommand struct {
 	PublicURL string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address." placeholder:"URL"`
 	ReadyFile string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
 	Host      []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
+	Replay    []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 	Origin    []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
 	MaxBody   int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
 	MaxHeader int      `help:"Largest head of a webhook in bytes." default:"65536"`
@@ -79,6 +80,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.tests, err = openTests(ctx, &h, filepath.Join(cli.Data, "tests")); err != nil {
 		return err
 	}
+	h.sends = h.relay(c.Replay, hooks.Addr(), people.Addr())
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
@@ -104,6 +106,9 @@ type house struct {
 	// token opens the inspector; base begins each hook URL.
 	token, base string
 	tests       *testRuns
+	// ports are those of endpoints' own listeners.
+	ports gate.Ports
+	sends guarded
 }
 
 func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.Server, error) {
@@ -114,6 +119,7 @@ func (h *house) receiver(c *serveCommand, dir string, addr net.Addr) (*receiver.
 	if _, err := fmt.Sscanf(c.Ports, "%d-%d", &own.Ports.First, &own.Ports.Last); err != nil {
 		return nil, fmt.Errorf("%w: --ports %q: give two ports, such as 20000-20999", webhook.ErrInvalid, c.Ports)
 	}
+	h.ports = own.Ports
 	err := own.Ports.Check()
 	switch {
 	case err == nil:
@@ -144,7 +150,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets: inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: h.hookURL},
-		Tests:   h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
+		Tests:   h.tests, Relay: h.sends, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
 }
@@ -167,7 +173,7 @@ func (h *house) ready(hooks, people net.Addr) readyFile {
 }
 
 func (c *serveCommand) check() error {
-	return checkBase(c.PublicURL)
+	return errors.Join(checkBase(c.PublicURL), checkPrivate(c.Replay))
 }
 
 // checkBase refuses a --public-url that hook URLs cannot begin with.

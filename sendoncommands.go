@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// sendFlags are those of replay and forward.
+type sendFlags struct {
+	URL    string `arg:"" name:"url" help:"Where to send to, with the secret that it wants in its query."`
+	Policy string `help:"Delivery policy: none tries once; or langsmith-rules, agent-server-js, agent-server-python, langsmith-engine." default:"none"`
+	Sign   bool   `help:"Prove the sender anew, as the endpoint's scheme has it, with the endpoint's secret."`
+	Secret string `help:"Prove with this secret instead." placeholder:"S"`
+	JSON   bool   `help:"Print JSON, one object a line." name:"json"`
+}
+
+func (f *sendFlags) sending() (console.Sending, error) {
+	if _, err := replayPolicy(f.Policy); err != nil {
+		return console.Sending{}, fmt.Errorf("--policy: %w", err)
+	}
+	return console.Sending{
+		URL: f.URL, Policy: f.Policy, Sign: f.Sign, Secret: f.Secret, JSON: f.JSON,
+		Relay: func(bases []string) console.Relay { return unguarded(bases) },
+	}, nil
+}
+
+type replayCommand struct {
+	Capture string `arg:"" help:"SEQ, ENDPOINT/SEQ or ENDPOINT/latest; or ENDPOINT, for all of its captures that --query and --class name."`
+	sendFlags
+	Query  string   `help:"Search terms, as of the page's search." placeholder:"Q"`
+	Class  []string `help:"Classes to send on: accepted, rejected, incomplete. Without it, accepted." placeholder:"CLASS"`
+	Method string   `help:"Another method." placeholder:"METHOD"`
+	Header []string `help:"Header field as 'Name: value', in the place of those of that name." placeholder:"FIELD" sep:"none"`
+	Drop   []string `help:"Name of a header field to leave out." placeholder:"NAME"`
+	Body   string   `help:"File with another body." placeholder:"FILE"`
+	Server bool     `help:"Let the server send it, as far as its --replay-private allows, and not this machine." name:"by-server"`
+}
+
+// Run sends captures on; it fails with console.ErrNotMet when one was not delivered.
+func (c *replayCommand) Run(ctx context.Context, cli *grammar, p *process) error {
+	sending, err := c.sending()
+	if err != nil {
+		return err
+	}
+	options := console.ReplayOptions{
+		Sending: sending, Capture: c.Capture, Query: c.Query, Classes: c.Class, Server: c.Server, Method: c.Method, Set: c.Header, Drop: c.Drop,
+	}
+	if c.Body != "" {
+		body, readErr := os.ReadFile(c.Body)
+		if readErr != nil {
+			return fmt.Errorf("--body: %w", readErr)
+		}
+		options.Body = append([]byte{}, body...)
+	}
+	client, err := cli.client()
+	if err != nil {
+		return err
+	}
+	return console.Replay(ctx, client, options, p.out)
+}
+
+type forwardCommand struct {
+	Endpoint string `arg:"" help:"Endpoint whose captures are sent on."`
+	sendFlags
+	After  *int64   `help:"Begin after this seq; 0 begins with the oldest capture. Without it, begin now." placeholder:"SEQ"`
+	Cursor string   `help:"File that keeps how far it came, to go on from there the next time." placeholder:"FILE"`
+	Class  []string `help:"Classes to send on. Without it, accepted." placeholder:"CLASS"`
+	GoOn   bool     `help:"When the target cannot be reached, go on with the next capture and do not wait for it."`
+}
+
+// Run sends captures on until ctx ends.
+func (c *forwardCommand) Run(ctx context.Context, cli *grammar, p *process) error {
+	sending, err := c.sending()
+	if err != nil {
+		return err
+	}
+	options := console.ForwardOptions{Sending: sending, Endpoint: c.Endpoint, After: c.After, Classes: c.Class, GoOn: c.GoOn}
+	if c.Cursor != "" {
+		if kept, readErr := readCursor(c.Cursor); readErr != nil {
+			return readErr
+		} else if kept != nil {
+			options.After = kept
+		}
+		options.Keep = func(seq int64) error { return replace(c.Cursor, []byte(strconv.FormatInt(seq, 10)+"\n")) }
+	}
+	client, err := cli.client()
+	if err != nil {
+		return err
+	}
+	return console.Forward(ctx, client, options, p.out)
+}
+
+// readCursor returns the seq that a file keeps, or nil when there is no file.
+func readCursor(path string) (*int64, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no cursor yet is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--cursor: %w", err)
+	}
+	seq, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64)
+	if err != nil || seq < 0 {
+		return nil, fmt.Errorf("%w: --cursor: %s does not hold a seq; remove it to begin now", webhook.ErrInvalid, path)
+	}
+	return &seq, nil
+}
+
+type exportCommand struct {
+	Endpoint string   `arg:"" help:"Endpoint whose captures are taken out."`
+	Format   string   `help:"${enum}." enum:"har,jsonl,curl,csv,zip,dataset" required:""`
+	Out      string   `help:"File to write; without it, standard output." placeholder:"FILE"`
+	Query    string   `help:"Search terms, as of the page's search." placeholder:"Q"`
+	Class    []string `help:"Classes to take out. Without it, all; for a dataset, accepted." placeholder:"CLASS"`
+	After    int64    `help:"Only captures after this seq." placeholder:"SEQ"`
+	Before   int64    `help:"Only captures before this seq." placeholder:"SEQ"`
+	Limit    int64    `help:"Captures at most." placeholder:"N"`
+	Reveal   bool     `help:"Show secrets."`
+}
+
+// Run writes the captures, and on a terminal how far it is.
+func (c *exportCommand) Run(ctx context.Context, cli *grammar, p *process) (err error) {
+	client, err := cli.client()
+	if err != nil {
+		return err
+	}
+	options := console.ExportOptions{
+		Endpoint: c.Endpoint, Format: c.Format, Query: c.Query, Classes: c.Class, After: c.After, Before: c.Before, Limit: c.Limit, Reveal: c.Reveal,
+	}
+	if terminal(p.err) && (c.Out != "" || !terminal(p.out)) {
+		options.Progress = p.err
+	}
+	if c.Out == "" {
+		done, exportErr := console.Export(ctx, client, options, p.out)
+		return errors.Join(exportErr, c.note(p, done, exportErr))
+	}
+	// The file takes its name when it is whole; one that is there stays until then.
+	part, err := os.OpenFile(c.Out+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	buffered := bufio.NewWriterSize(part, 1<<20)
+	done, err := console.Export(ctx, client, options, buffered)
+	if err = errors.Join(err, buffered.Flush(), part.Close()); err != nil {
+		return errors.Join(err, os.Remove(part.Name()))
+	}
+	if err = os.Rename(part.Name(), c.Out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return c.note(p, done, nil)
+}
+
+// note says on the other stream what was written.
+func (c *exportCommand) note(p *process, done console.Exported, failed error) error {
+	if failed != nil {
+		return nil
+	}
+	what := "captures"
+	if c.Format == "dataset" {
+		what = "examples"
+	}
+	left := ""
+	if done.LeftOut != "" && done.LeftOut != "0" {
+		left = "; left out: " + done.LeftOut
+	}
+	_, err := fmt.Fprintf(p.err, "%d %s, %d bytes%s\n", done.Count, what, done.Bytes, left)
+	return err
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
