@@ -123,7 +123,7 @@ func ownListeners(ports gate.Ports, listeners []net.Addr) func(netip.AddrPort) b
 	}
 	return func(to netip.AddrPort) bool {
 		port := int(to.Port())
-		if !slices.Contains(fixed, to.Port()) && (port < int(ports.First) || port > int(ports.Last)) {
+		if !slices.Contains(fixed, to.Port()) && (port < ports.First || port > ports.Last) {
 			return false
 		}
 		return ofThisMachine(to.Addr())

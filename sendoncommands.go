@@ -142,7 +142,10 @@ func (c *exportCommand) Run(ctx context.Context, cli *grammar, p *process) (err 
 	}
 	if c.Out == "" {
 		done, exportErr := console.Export(ctx, client, options, p.out)
-		return errors.Join(exportErr, c.note(p, done, exportErr))
+		if exportErr != nil {
+			return exportErr
+		}
+		return c.note(p, done)
 	}
 	// The file takes its name when it is whole; one that is there stays until then.
 	part, err := os.OpenFile(c.Out+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -157,14 +160,11 @@ func (c *exportCommand) Run(ctx context.Context, cli *grammar, p *process) (err 
 	if err = os.Rename(part.Name(), c.Out); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	return c.note(p, done, nil)
+	return c.note(p, done)
 }
 
 // note says on the other stream what was written.
-func (c *exportCommand) note(p *process, done console.Exported, failed error) error {
-	if failed != nil {
-		return nil
-	}
+func (c *exportCommand) note(p *process, done console.Exported) error {
 	what := "captures"
 	if c.Format == "dataset" {
 		what = "examples"

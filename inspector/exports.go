@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -49,10 +48,6 @@ func (s *Server) getExport(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	settings, err := json.Marshal(x.view.Endpoint(x.endpoint()))
-	if err != nil {
-		return err
-	}
 	h := w.Header()
 	name := x.query.Endpoint + "-" + s.cfg.Now().UTC().Format("20060102-150405") + x.format.Suffix
 	h.Set("Content-Type", x.format.MediaType)
@@ -66,7 +61,7 @@ func (s *Server) getExport(w http.ResponseWriter, r *http.Request) error {
 	out := bufio.NewWriterSize(w, exportBuffer)
 	x.writer = x.format.Open(out, export.About{
 		Endpoint: x.query.Endpoint, Base: s.cfg.HookBase, Version: s.cfg.Version, At: s.cfg.Now(), Masked: !x.view.Exact(),
-		Filter: r.URL.Query().Get("q"), Settings: settings,
+		Filter: r.URL.Query().Get("q"), Settings: x.view.Endpoint(x.endpoint()),
 	})
 	if err = x.run(r.Context()); err == nil {
 		err = errors.Join(x.writer.Close(), out.Flush())

@@ -45,14 +45,16 @@ func Forward(ctx context.Context, c *Client, opts ForwardOptions, out io.Writer)
 	}
 	pause := firstPause
 	for {
-		err = f.page(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
+		if err = f.page(ctx); err == nil {
 			pause = firstPause
 			continue
-		case !away(err):
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		default:
+		}
+		if !away(err) {
 			return err
 		}
 		if !wait(ctx, pause) {

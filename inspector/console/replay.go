@@ -174,7 +174,8 @@ func (o *onward) replay(ctx context.Context, endpoint string, seq int64, opts *R
 	return last != nil && last.Delivered, err
 }
 
-// edited returns fields with those of Set in the place of the first of that name, or at the end, and without those of Drop.
+// edited returns fields with those of set in the place of the first of that name, or at the end, and without those of
+// drop.
 func edited(fields []webhook.Field, set, drop []string) ([]webhook.Field, error) {
 	out := []webhook.Field{}
 	without := map[string]bool{}

@@ -20,13 +20,14 @@ import (
 type dataset struct {
 	encoder *json.Encoder
 	about   About
-	// seen has a digest of each run's id.
-	seen  map[[16]byte]struct{}
+	// seen has a digest of the id of each run that became an example, missing of each that could not yet.
+	seen, missing map[[16]byte]struct{}
+
 	tally Tally
 }
 
 func newDataset(out io.Writer, about About) Writer {
-	d := &dataset{encoder: json.NewEncoder(out), about: about, seen: map[[16]byte]struct{}{}}
+	d := &dataset{encoder: json.NewEncoder(out), about: about, seen: map[[16]byte]struct{}{}, missing: map[[16]byte]struct{}{}}
 	d.encoder.SetEscapeHTML(false)
 	d.tally.Why = "runs whose inputs are absent or were not resolved, and captures without runs"
 	return d
@@ -107,9 +108,6 @@ func (d *dataset) rule(e *Entry) error {
 	}
 	for i := range body.Runs {
 		run := &body.Runs[i]
-		if d.again(run.ID) {
-			continue
-		}
 		one := example{Metadata: metadata{
 			RunID: run.ID, TraceID: run.TraceID, Name: run.Name, Type: run.Type, Status: run.Status, RuleID: body.RuleID,
 			Endpoint: e.Capture.Endpoint, Capture: e.Capture.Seq,
@@ -140,9 +138,6 @@ func (d *dataset) agentRun(e *Entry) error {
 		d.tally.LeftOut++
 		return nil //nolint:nilerr // as above
 	}
-	if d.again(body.RunID) {
-		return nil
-	}
 	one := example{
 		Inputs: object(body.Kwargs.Input, "input"), Outputs: object(body.Values, "output"),
 		Metadata: metadata{
@@ -155,10 +150,24 @@ func (d *dataset) agentRun(e *Entry) error {
 	return d.write(&one)
 }
 
+// write writes an example, unless the run cannot be one or has become one already.
 func (d *dataset) write(one *example) error {
-	if one.Inputs == nil {
-		d.tally.LeftOut++
+	sum := sha256.Sum256([]byte(one.Metadata.RunID))
+	key, named := [16]byte(sum[:16]), one.Metadata.RunID != ""
+	if _, again := d.seen[key]; named && again {
 		return nil
+	}
+	if one.Inputs == nil {
+		if named {
+			d.missing[key] = struct{}{}
+		} else {
+			d.tally.LeftOut++
+		}
+		return nil
+	}
+	if named {
+		d.seen[key] = struct{}{}
+		delete(d.missing, key)
 	}
 	d.tally.Written++
 	return d.encoder.Encode(one)
@@ -168,18 +177,10 @@ func (d *dataset) write(one *example) error {
 func (*dataset) Close() error { return nil }
 
 // Tally says what was written.
-func (d *dataset) Tally() Tally { return d.tally }
-
-// again says whether a run was there before. One without an id is never the same as another.
-func (d *dataset) again(id string) bool {
-	if id == "" {
-		return false
-	}
-	sum := sha256.Sum256([]byte(id))
-	key := [16]byte(sum[:16])
-	_, seen := d.seen[key]
-	d.seen[key] = struct{}{}
-	return seen
+func (d *dataset) Tally() Tally {
+	out := d.tally
+	out.LeftOut += len(d.missing)
+	return out
 }
 
 // value is what a payload has in a place, or what was fetched for it, and which of the two; nil when neither is there.

@@ -6,7 +6,6 @@
 package export
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -40,8 +39,8 @@ type About struct {
 	// Masked is true when secrets are not shown; Filter is the search, or empty.
 	Masked bool
 	Filter string
-	// Settings are the endpoint's, as JSON.
-	Settings json.RawMessage
+	// Settings are the endpoint's, in their JSON form.
+	Settings any
 }
 
 // Tally counts what a Writer wrote.

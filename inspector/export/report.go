@@ -93,6 +93,10 @@ func (r *report) Close() error {
 	if err != nil {
 		return err
 	}
+	settings, err := json.MarshalIndent(r.about.Settings, "", "  ")
+	if err != nil {
+		return err
+	}
 	note := "Secrets are shown.\n"
 	if r.about.Masked {
 		note = "Secrets are masked as " + api.Hidden + ".\n"
@@ -100,7 +104,7 @@ func (r *report) Close() error {
 	for _, f := range []struct{ name, text string }{
 		{"timeline.txt", head + r.timeline.String()},
 		{"versions.json", string(versions) + "\n"},
-		{"endpoint.json", string(r.about.Settings) + "\n"},
+		{"endpoint.json", string(settings) + "\n"},
 		{
 			"README.txt", "A bug report of hookrange about the endpoint " + r.about.Endpoint + ". " + note + `
 timeline.txt    every capture on one line: when, which attempt, after which gap, and what was answered

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -63,7 +64,7 @@ func (s *script) Add(e *Entry) error {
 		return err
 	}
 	body := e.Body
-	if c.Method == "HEAD" {
+	if c.Method == http.MethodHead {
 		body = nil
 	}
 	command := fmt.Sprintf("send %d %s", c.Seq, strings.Join(arguments(c, body), " \\\n  "))
@@ -99,7 +100,7 @@ func folded(body []byte) string {
 // arguments are those of curl: the capture's fields and no others.
 func arguments(c *api.Capture, body []byte) []string {
 	method := "--request " + quoted(c.Method)
-	if c.Method == "HEAD" {
+	if c.Method == http.MethodHead {
 		method = "--head"
 	}
 	out := []string{method}
@@ -133,7 +134,7 @@ func arguments(c *api.Capture, body []byte) []string {
 		}
 	}
 	switch {
-	case c.Method == "HEAD":
+	case c.Method == http.MethodHead:
 	case piped(body):
 		out = append(out, "--data-binary @-")
 	case len(body) > 0 || sized:
