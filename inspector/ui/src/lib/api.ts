@@ -19,6 +19,9 @@ export type Resolved = Schemas['Resolved'];
 export type Capture = Schemas['Capture'];
 export type CaptureList = Schemas['Captures'];
 export type Delivery = Schemas['Delivery'];
+export type Replay = Whole<Schemas['Replay']>;
+export type ReplayResult = Omit<Schemas['ReplayResult'], 'replays'> & { replays: Replay[] };
+export type Info = Schemas['Info'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
 export type Quota = Endpoint['retention'][Class];
 
@@ -33,7 +36,8 @@ export type Fact =
   | (FactBase & { fact: 'arrival'; capture: Capture })
   | (FactBase & { fact: 'outcome'; of: number; outcome: Outcome })
   | (FactBase & { fact: 'resolved'; of: number; object: Resolved })
-  | (FactBase & { fact: 'deletion'; deletion: Schemas['Deletion'] });
+  | (FactBase & { fact: 'deletion'; deletion: Schemas['Deletion'] })
+  | (FactBase & { fact: 'replay'; of: number; replay: Replay });
 
 /** What the server refused and why: an RFC 9457 problem, or a plain failure to reach it (status 0). */
 export class ApiError extends Error {
