@@ -51,6 +51,8 @@ func TestBrowser(t *testing.T) {
 		"a conformance run is followed":      testConformanceRun,
 		"a manual run is a checklist":        testManualChecklist,
 		"runs have no such violations":       testRunsAccessibility,
+		"captures are sent on":               testSendOn,
+		"captures are taken out":             testTakeOut,
 		"a wrong token is refused, in words": testWrongToken,
 	} {
 		t.Run(name, func(t *testing.T) {
