@@ -165,9 +165,12 @@ func (c *exportCommand) Run(ctx context.Context, cli *grammar, p *process) (err 
 
 // note says on the other stream what was written.
 func (c *exportCommand) note(p *process, done console.Exported) error {
-	what := "captures"
+	what := "capture"
 	if c.Format == "dataset" {
-		what = "examples"
+		what = "example"
+	}
+	if done.Count != 1 {
+		what += "s"
 	}
 	left := ""
 	if done.LeftOut != "" && done.LeftOut != "0" {

@@ -83,9 +83,9 @@ func leftOut(t export.Tally, lost int) string {
 	text := strconv.Itoa(t.LeftOut + lost)
 	switch {
 	case lost > 0:
-		return text + " " + fmt.Sprintf("of which %d are damaged", lost)
+		return text + fmt.Sprintf(" (%d of them damaged)", lost)
 	case t.LeftOut > 0:
-		return text + " " + t.Why
+		return text + " (" + t.Why + ")"
 	default:
 		return text
 	}

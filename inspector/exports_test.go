@@ -318,7 +318,7 @@ func TestExportDataset(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("examples (-want +got):\n%s", diff)
 	}
-	if a.Trailer.Get("Hookrange-Exported") != fmt.Sprint(len(want)) || !strings.HasPrefix(a.Trailer.Get("Hookrange-Left-Out"), "1 runs") {
+	if a.Trailer.Get("Hookrange-Exported") != fmt.Sprint(len(want)) || !strings.HasPrefix(a.Trailer.Get("Hookrange-Left-Out"), "1 (runs") {
 		t.Errorf("trailers %v", a.Trailer)
 	}
 	if all := exported(t, r, "format=dataset&class=rejected").text; !bytes.Contains(all, []byte("forged")) {

@@ -30,7 +30,7 @@ type Exported struct {
 	Bytes int64
 	// Count of captures, or of a dataset's examples.
 	Count int
-	// LeftOut is how many the form cannot hold, and why, such as "0" or "3 runs without inputs".
+	// LeftOut is how many the form cannot hold, and why, such as "0" or "3 (runs without inputs)".
 	LeftOut string
 }
 
