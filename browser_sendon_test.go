@@ -99,6 +99,15 @@ func testSendOn(r *rig) {
 	p.sees("Sent on")
 	p.sees("edited, proved anew")
 
+	// On a narrow screen the list is hidden behind the capture, and its keys open nothing there.
+	p.size(320, 900)
+	p.keys("e")
+	p.keys("R")
+	if eval[bool](p, `() => document.querySelector('dialog[open]') !== null`) {
+		t.Error("a dialog that cannot be seen is open")
+	}
+	p.size(1280, 900)
+
 	// What cannot be sent to is said.
 	p.keys("r")
 	p.fill("To", "http://127.0.0.1:9/")
