@@ -36,6 +36,9 @@ type About struct {
 	Base    string
 	Version string
 	At      time.Time
+	// Most bounds the captures of a bug report, whose table of contents is held in memory until the end. Defaults to
+	// MaxReported.
+	Most int
 	// Masked is true when secrets are not shown; Filter is the search, or empty.
 	Masked bool
 	Filter string

@@ -13,7 +13,7 @@ import (
 	"github.com/hookrange/hookrange/inspector/api"
 )
 
-// MaxReported bounds the captures of a bug report: its table of contents is held in memory until the end.
+// MaxReported is the default of About.Most.
 const MaxReported = 10_000
 
 // report writes a zip with everything that a bug report needs.
@@ -25,13 +25,16 @@ type report struct {
 }
 
 func newReport(out io.Writer, about About) Writer {
+	if about.Most == 0 {
+		about.Most = MaxReported
+	}
 	return &report{zip: zip.NewWriter(out), about: about}
 }
 
 // Add writes the capture's bytes as they were sent, its record, and what was fetched for it.
 func (r *report) Add(e *Entry) error {
-	if r.tally.Written >= MaxReported {
-		r.tally.LeftOut, r.tally.Why = r.tally.LeftOut+1, fmt.Sprintf("captures beyond the first %d, which a bug report holds at most", MaxReported)
+	if r.tally.Written >= r.about.Most {
+		r.tally.LeftOut, r.tally.Why = r.tally.LeftOut+1, fmt.Sprintf("captures beyond the first %d, which a bug report holds at most", r.about.Most)
 		return nil
 	}
 	c := e.Capture
