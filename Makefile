@@ -23,6 +23,8 @@ LIBRARIES := scripts/senders
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 # The tests that need a real agent server fail without it when this is set, and are skipped when it is not.
 export HOOKRANGE_TEST_AGENTSERVER := $(CACHE)/agentserver
+# So do those that send captures on to a FastAPI app.
+export HOOKRANGE_TEST_MODAL := $(CACHE)/modal/python/bin/python
 # So do those in a browser.
 export HOOKRANGE_BROWSER := required
 
@@ -62,7 +64,7 @@ ui: $(CACHE)/ui.stamp ## Build the web page into inspector/ui/dist, and its type
 	touch $(UI)/dist/.keep
 
 .PHONY: deps
-deps: system $(CACHE)/ui.stamp $(CACHE)/agentserver-js.stamp $(CACHE)/agentserver-python.stamp ## Install what the tests need
+deps: system $(CACHE)/ui.stamp $(CACHE)/agentserver-js.stamp $(CACHE)/agentserver-python.stamp $(CACHE)/modal.stamp ## Install what the tests need
 
 # Looks for the tools each time, which is cheap, and installs only missing ones.
 .PHONY: system
@@ -87,6 +89,13 @@ $(CACHE)/agentserver-python.stamp: $(SENDER)/python/requirements.txt | system
 	mkdir -p $(CACHE)/agentserver
 	"$$(.ci/system python)" -m venv $(CACHE)/agentserver/python
 	$(CACHE)/agentserver/python/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -r $<
+	touch $@
+
+$(CACHE)/modal.stamp: fixtures/modal/requirements.txt | system
+	rm -rf $(CACHE)/modal
+	mkdir -p $(CACHE)/modal
+	"$$(.ci/system python)" -m venv $(CACHE)/modal/python
+	$(CACHE)/modal/python/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -r $<
 	touch $@
 
 # Judges senders that others wrote, at real time, so it takes minutes and is no part of test.

@@ -74,6 +74,9 @@ type grammar struct {
 	Tail        console.TailCommand        `cmd:"" help:"Print captures as they arrive."`
 	Wait        console.WaitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        command.Send               `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
+	Replay      console.ReplayCommand      `cmd:"" help:"Send captures again, to another URL, and print every attempt."`
+	Forward     console.ForwardCommand     `cmd:"" help:"Send the captures of an endpoint on as they come."`
+	Export      console.ExportCommand      `cmd:"" help:"Take captures out, as HAR, JSON lines, curl script, CSV, bug report or dataset."`
 	Test        command.Test               `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
 	Version     versionCommand             `cmd:"" help:"Print the version."`
 	Healthcheck console.HealthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
@@ -95,6 +98,7 @@ func run(ctx context.Context, p process) int {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(p.out, (*io.Writer)(nil)),
 		kong.BindToProvider(cli.client),
+		kong.Bind(console.Way{Policy: checkPolicy, Relay: unguarded, Notes: p.err}),
 		kong.BindToProvider(func() (*command.Program, error) { return cli.program(p) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

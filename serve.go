@@ -44,6 +44,7 @@ type serveCommand struct {
 	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
 	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
 	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
+	Replay       []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 }
 
 // Run serves until ctx ends.
@@ -89,6 +90,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.tests, err = h.openRuns(ctx, filepath.Join(cli.Data, "tests")); err != nil {
 		return err
 	}
+	h.sends = h.relay(c.Replay, hooks.Addr(), people.Addr())
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
@@ -114,6 +116,9 @@ type house struct {
 	// token opens the inspector; base begins each hook URL.
 	token, base string
 	tests       *runs.Runs
+	// ports are those of endpoints' own listeners.
+	ports gate.Ports
+	sends guarded
 }
 
 // names is the TLS port that endpoints share, or nil; end closes it.
@@ -139,6 +144,7 @@ func (h *house) receiver(c *serveCommand, names *gate.Names, dir string, addr ne
 	if _, err := fmt.Sscanf(c.Ports, "%d-%d", &own.Ports.First, &own.Ports.Last); err != nil {
 		return nil, fmt.Errorf("%w: --ports %q: give two ports, such as 20000-20999", webhook.ErrInvalid, c.Ports)
 	}
+	h.ports = own.Ports
 	err := own.Ports.Check()
 	switch {
 	case err == nil:
@@ -169,7 +175,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
-		Listeners: h.edge, Policies: policies(),
+		Listeners: h.edge, Policies: policies(), Relay: h.sends,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
@@ -196,7 +202,7 @@ func (c *serveCommand) check() error {
 	if strings.ContainsAny(c.ListenerHost, "/@?# ") || strings.Contains(c.ListenerHost, ":") && net.ParseIP(c.ListenerHost) == nil {
 		return fmt.Errorf("%w: --listener-host %q: want a host name or an address alone, without scheme and port", webhook.ErrInvalid, c.ListenerHost)
 	}
-	return checkBase(c.PublicURL)
+	return errors.Join(checkBase(c.PublicURL), checkPrivate(c.Replay))
 }
 
 // checkBase refuses a --public-url that hook URLs cannot begin with.

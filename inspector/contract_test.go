@@ -134,7 +134,10 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 			if !strings.HasSuffix(path, "/wait") {
 				query = "?"
 			}
-			if name != "timeout" {
+			if strings.HasSuffix(path, "/export") {
+				query = "?format=har"
+			}
+			if !strings.Contains(query, name+"=") {
 				query += "&" + name + "=" + cmp.Or(values[name], "1")
 			}
 			if a := r.call(t, http.MethodGet, path+query, ""); a.StatusCode == http.StatusBadRequest {
@@ -161,7 +164,7 @@ const runBody = `{"run_id":"1ef","thread_id":"2ef","assistant_id":"fe0","status"
 // TestAnswersKeepTheContract checks a real answer of every operation.
 func TestAnswersKeepTheContract(t *testing.T) {
 	t.Parallel()
-	r, c := newRig(t, playTests, withListeners), newContract(t)
+	r, c := newRig(t, playTests, withListeners, playRelay), newContract(t)
 	hung := 2 * time.Second
 	r.endpoint(t, "default")
 	r.capture(t, "default", ruleBody, func(c *webhook.Capture) {
@@ -225,6 +228,13 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getRaw", "GET", one + "/raw", "", 200, ""},
 		{"getResolved", "GET", first + "/resolved/runs.0.inputs", "", 200, ""},
 		{"getResolved", "GET", first + "/resolved/runs.0.outputs", "", 404, "Problem"},
+		{"replay", "POST", one + "/replay", `{"url":"https://a.example/x?secret=s","headers":[["A","b"]],"body":"x","policy":"none"}`, 200, "ReplayResult"},
+		{"replay", "POST", one + "/replay", `{"url":""}`, 400, "Problem"},
+		{"listReplays", "GET", one + "/replays", "", 200, "Replays"},
+		{"recordReplay", "POST", one + "/replays", replayed, 201, "Replay"},
+		{"replaySome", "POST", "/api/v1/endpoints/default/replay", `{"url":"https://a.example/","limit":1}`, 200, "ReplayResult"},
+		{"getExport", "GET", "/api/v1/endpoints/default/export?format=csv", "", 200, ""},
+		{"getExport", "GET", "/api/v1/endpoints/default/export?format=doc", "", 400, "Problem"},
 		{"listDeliveries", "GET", "/api/v1/endpoints/default/deliveries", "", 200, "Deliveries"},
 		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
 		{"listConnections", "GET", "/api/v1/endpoints/default/connections?limit=1", "", 200, "Connections"},
@@ -279,7 +289,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		kinds[e.Fact] = true
 		last = e.Deletion != nil && e.Deletion.Class == string(webhook.Rejected)
 	}
-	for _, kind := range []string{"arrival", "outcome", "resolved", "note", "deletion", "connection"} {
+	for _, kind := range []string{"arrival", "outcome", "resolved", "note", "deletion", "connection", "replay"} {
 		if !kinds[kind] {
 			t.Errorf("no %s on the live feed; there were %v", kind, kinds)
 		}

@@ -90,6 +90,7 @@ type Store interface {
 	DeliveryStore
 	ConnectionStore
 	FactStore
+	ReplayStore
 }
 
 // Bell wakes watchers.
@@ -128,6 +129,8 @@ type Config struct {
 	Policies []api.Policy
 	// Tests runs conformance scripts. Defaults to none.
 	Tests Tests
+	// Relay sends captures on. Defaults to none.
+	Relay Relay
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
 	// Token is what callers must bring.
@@ -170,6 +173,9 @@ func (c *Config) check() error {
 	}
 	if c.Tests == nil {
 		c.Tests = noTests{}
+	}
+	if c.Relay == nil {
+		c.Relay = noRelay{}
 	}
 	if c.Set == nil {
 		c.Set = metrics.NewSet()

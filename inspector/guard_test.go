@@ -182,8 +182,6 @@ func TestLateRoutesAreNotThere(t *testing.T) {
 	r := newRig(t)
 	r.endpoint(t, "default")
 	for _, at := range []route{
-		{"", "POST", "/api/v1/endpoints/default/captures/1/replay"},
-		{"", "GET", "/api/v1/endpoints/default/export"},
 		{"", "GET", "/hooks/default"},
 		{"", "GET", "/debug/pprof/"},
 	} {

@@ -126,16 +126,21 @@ func captureOf(r *http.Request) (endpoint string, seq webhook.Seq, err error) {
 // readObject reads a request's body, which must be a JSON object. It refuses other content types
 // (errMediaType) and bodies over 1 MiB (errTooLarge).
 func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	return readObjectUpTo(w, r, maxRequestBody)
+}
+
+// readObjectUpTo is readObject with another bound.
+func readObjectUpTo(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
 		return nil, fmt.Errorf("%w, not %q", errMediaType, r.Header.Get("Content-Type"))
 	}
 	// A writer without deadlines, as in a test, has none to set.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
-			return nil, fmt.Errorf("%w: at most %d bytes", errTooLarge, maxRequestBody)
+			return nil, fmt.Errorf("%w: at most %d bytes", errTooLarge, most)
 		}
 		return nil, invalid("the request's body cannot be read: %v", err)
 	}

@@ -41,6 +41,11 @@ func (s *Server) routes() *mux.Router {
 	add("getBody", capturePath+"/body", s.getBody, get...)
 	add("getRaw", capturePath+"/raw", s.getRaw, get...)
 	add("getResolved", capturePath+"/resolved/{name:.+}", s.getResolved, get...)
+	add("replay", capturePath+"/replay", s.replay, http.MethodPost)
+	add("listReplays", capturePath+"/replays", s.listReplays, get...)
+	add("recordReplay", capturePath+"/replays", s.recordReplay, http.MethodPost)
+	add("replaySome", endpointPath+"/replay", s.replaySome, http.MethodPost)
+	add("getExport", endpointPath+"/export", s.getExport, get...)
 	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
 	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
 	add("listConnections", endpointPath+"/connections", s.listConnections, get...)
@@ -172,6 +177,7 @@ func (s *Server) getInfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	return writeJSON(w, http.StatusOK, api.Info{
 		Version: s.cfg.Version, HookBase: s.cfg.HookBase, LastSeq: int64(s.store.Last()), Masked: api.Hidden,
+		Policies: s.cfg.Relay.Policies(),
 	})
 }
 

@@ -28,6 +28,8 @@ type Server struct {
 	summaries *summaries
 	feed      *feed
 	sockets   *sockets
+	// replays has a place for each replay under way.
+	replays chan struct{}
 
 	// ctx ends long polls and live sockets when the server closes; it is the server's own lifetime.
 	ctx  context.Context //nolint:containedctx // see above
@@ -48,6 +50,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, store: cfg.Store, log: requestLogger{cfg.Log}, token: sha256.Sum256([]byte(cfg.Token)),
 		guard: newGuard(cfg.Hosts, cfg.Origins), summaries: newSummaries(), sockets: newSockets(),
+		replays: make(chan struct{}, maxReplaying),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	var err error

@@ -206,6 +206,9 @@ func (v View) Fact(f *webhook.Fact, capture *Capture) Event {
 	if f.Connection != nil {
 		out.Connection = new(v.Connection(f.Connection))
 	}
+	if f.Replay != nil {
+		out.Replay = new(v.Replay(f.Replay))
+	}
 	if d := f.Deletion; d != nil {
 		out.Deletion = &Deletion{
 			Captures: make([]int64, len(d.Captures)), Class: string(d.Class), Through: int64(d.Through),

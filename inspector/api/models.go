@@ -346,6 +346,8 @@ type Info struct {
 	HookBase string `json:"hook_base"`
 	LastSeq  int64  `json:"last_seq"`
 	Masked   string `json:"masked"`
+	// Policies are those that a replay can be delivered by.
+	Policies []string `json:"policies"`
 }
 
 // Health is the answer of the health and readiness checks.
@@ -355,7 +357,7 @@ type Health struct {
 }
 
 // Event is one message of the live feed. Type is "ready" (with Last) or "fact"; Fact is then "arrival",
-// "outcome", "resolved", "note", "deletion" or "connection" and names the field that is set.
+// "outcome", "resolved", "note", "deletion", "connection" or "replay" and names the field that is set.
 type Event struct {
 	Type       string      `json:"type"`
 	Last       *int64      `json:"last,omitempty"`
@@ -369,6 +371,7 @@ type Event struct {
 	Deletion   *Deletion   `json:"deletion,omitempty"`
 	Connection *Connection `json:"connection,omitempty"`
 	Note       *Note       `json:"note,omitempty"`
+	Replay     *Replay     `json:"replay,omitempty"`
 }
 
 // Deletion says which captures are gone: those listed, or all of Class ("" is every class) up to Through; or, with

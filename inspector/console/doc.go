@@ -87,21 +87,47 @@ func (c *Client) client() *http.Client {
 
 // do makes a call and decodes its answer into out, unless that is nil. Its error is an *Error, or ctx's.
 func (c *Client) do(ctx context.Context, in call, out any) error {
+	text, err := c.bytes(ctx, in)
+	if err != nil || out == nil {
+		return err
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return &Error{text: "the server's answer is not what this version expects: " + err.Error(), err: err}
+	}
+	return nil
+}
+
+// bytes makes a call and returns its whole answer.
+func (c *Client) bytes(ctx context.Context, in call) ([]byte, error) {
+	resp, err := c.open(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close() //nolint:errcheck // everything was read
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	return text, nil
+}
+
+// open makes a call and returns an answer that is a result, with its body still to be read and closed.
+func (c *Client) open(ctx context.Context, in call) (*http.Response, error) {
 	u, err := c.address(in.path, in.query)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var body io.Reader
 	if in.body != nil {
 		text, err := json.Marshal(in.body)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(text)
 	}
 	req, err := http.NewRequestWithContext(ctx, in.method, u.String(), body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.Token)
 	if in.body != nil {
@@ -109,23 +135,17 @@ func (c *Client) do(ctx context.Context, in call, out any) error {
 	}
 	resp, err := c.client().Do(req)
 	if err != nil {
-		return c.unreachable(ctx, err)
+		return nil, c.unreachable(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // everything was read
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode/100 == 2 || resp.StatusCode == in.also {
+		return resp, nil
+	}
+	defer resp.Body.Close()                                   //nolint:errcheck // what is left does not matter
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // a problem is short
 	if err != nil {
-		return c.unreachable(ctx, err)
+		return nil, c.unreachable(ctx, err)
 	}
-	if resp.StatusCode/100 != 2 && resp.StatusCode != in.also {
-		return refused(resp.StatusCode, text)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return &Error{text: "the server's answer is not what this version expects: " + err.Error(), err: err}
-	}
-	return nil
+	return nil, refused(resp.StatusCode, text)
 }
 
 // unreachable says that there was no answer. The URL of a transport's error is left out.

@@ -53,6 +53,8 @@ func TestBrowser(t *testing.T) {
 		"a manual run is a checklist":        testManualChecklist,
 		"runs have no such violations":       testRunsAccessibility,
 		"a report is a file by itself":       testReport,
+		"captures are sent on":               testSendOn,
+		"captures are taken out":             testTakeOut,
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,
 		"captures are compared":              testDifferences,

@@ -22,6 +22,7 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 		find    = `SELECT seq, size, received_at, refs, delivery, coalesce(share, seq), body IS NOT NULL FROM captures WHERE seq = ?`
 		outcome = `DELETE FROM outcomes WHERE capture = ?`
 		note    = `DELETE FROM notes WHERE capture = ?`
+		replays = `DELETE FROM replays WHERE capture = ?`
 		capture = `DELETE FROM captures WHERE seq = ?`
 	)
 	laneID, err := t.integer(laneOf, seq)
@@ -43,8 +44,10 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 	if err := t.release(l, &rows[0], 0); err != nil {
 		return err
 	}
-	if _, err := t.exec(outcome, seq); err != nil {
-		return err
+	for _, query := range []string{outcome, replays} {
+		if _, err := t.exec(query, seq); err != nil {
+			return err
+		}
 	}
 	if err := t.eraseNotes(note, seq); err != nil {
 		return err

@@ -32,7 +32,9 @@ func (s *Store) Facts(ctx context.Context, after webhook.Seq, limit int) ([]webh
 			return nil, nil
 		}
 		w := &window{s: s, directory: s.directory.Load(), after: int64(after), through: last, limit: limit}
-		for _, read := range []func(context.Context) error{w.arrivals, w.outcomes, w.objects, w.deletions, w.connections, w.notes} {
+		for _, read := range []func(context.Context) error{
+			w.arrivals, w.outcomes, w.objects, w.deletions, w.connections, w.notes, w.replays,
+		} {
 			if err := read(ctx); err != nil {
 				return nil, fmt.Errorf("store: facts after %d: %w", after, err)
 			}

@@ -116,6 +116,8 @@ func (w *watcher) apply(f webhook.Fact) error {
 		return fmt.Errorf("a connection of %s, which has none", f.Endpoint)
 	case webhook.FactNote:
 		return fmt.Errorf("a note of %d, which nobody wrote", f.Of)
+	case webhook.FactReplay:
+		return fmt.Errorf("a replay of %d, which had none", f.Of)
 	case webhook.FactResolved:
 		w.object[f.Of] = f.Object.State
 	case webhook.FactDeletion:

@@ -90,7 +90,8 @@ func (s *Store) loadSeq(c *conn) error {
 		last = `SELECT max(
 			coalesce((SELECT max(seq) FROM captures), 0), coalesce((SELECT max(seq) FROM outcomes), 0),
 			coalesce((SELECT max(seq) FROM objects), 0), coalesce((SELECT max(seq) FROM deletions), 0),
-			coalesce((SELECT max(seq) FROM connections), 0), coalesce((SELECT max(seq) FROM notes), 0))`
+			coalesce((SELECT max(seq) FROM connections), 0), coalesce((SELECT max(seq) FROM notes), 0),
+			coalesce((SELECT max(seq) FROM replays), 0))`
 		deletions = `SELECT count(*) FROM deletions`
 		notes     = `SELECT count(*) FROM notes`
 	)

@@ -115,12 +115,15 @@ func (t *tx) erase(l *lane, through int64, tell bool) error {
 	const (
 		outcomes = `DELETE FROM outcomes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
 		notes    = `DELETE FROM notes WHERE capture IN (SELECT seq FROM captures WHERE lane = ? AND seq <= ?)`
+		replays  = `DELETE FROM replays WHERE capture <= ?2 AND capture IN (SELECT seq FROM captures WHERE lane = ?1 AND seq <= ?2)`
 		captures = `DELETE FROM captures WHERE lane = ? AND seq <= ?`
 	)
 	t.touch(l)
 	l.through = max(l.through, through)
-	if _, err := t.exec(outcomes, l.id, through); err != nil {
-		return err
+	for _, query := range []string{outcomes, replays} {
+		if _, err := t.exec(query, l.id, through); err != nil {
+			return err
+		}
 	}
 	if err := t.eraseNotes(notes, l.id, through); err != nil {
 		return err

@@ -18,6 +18,8 @@ const (
 	FactConnection FactKind = "connection"
 	// FactNote: somebody changed what is noted about a capture; Fact.Note, in its newest state.
 	FactNote FactKind = "note"
+	// FactReplay: a try of ours to send a capture on has ended; Fact.Replay.
+	FactReplay FactKind = "replay"
 )
 
 // Fact is one entry of the total order that watchers read by cursor. Exactly one of the pointers is set.
@@ -33,6 +35,7 @@ type Fact struct {
 	Deletion   *Deletion
 	Connection *Connection
 	Note       *Note
+	Replay     *Replay
 }
 
 // Deletion says which captures of an endpoint are gone: those listed, or all of Class up to Through. Connections that

@@ -1,5 +1,5 @@
 // Package egress is the one guarded way out: an HTTP client that fetches an object of an object
-// store on behalf of an untrusted payload.
+// store on behalf of an untrusted payload, and a dialer for captures that a person sends on.
 //
 // A URL is parsed once and held against the endpoint's policy; every address of its host must be
 // public, or private and opted in to, and exactly one of the checked addresses is dialled. There is

@@ -84,6 +84,9 @@ func (c *Client) addresses(ctx context.Context, t *target) ([]netip.Addr, error)
 		if !c.guard.permits(a, t.private) {
 			return nil, errAddress
 		}
+		if t.ours(a) {
+			return nil, errOwn
+		}
 		addrs = append(addrs, a)
 	}
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
@@ -95,7 +98,7 @@ func (c *Client) control(t *target) func(context.Context, string, string, syscal
 	return func(_ context.Context, network, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil || network != "tcp4" && network != "tcp6" || to.Port() != t.port ||
-			!c.guard.permits(to.Addr(), t.private) {
+			!c.guard.permits(to.Addr(), t.private) || t.ours(to.Addr()) {
 			return errAddress
 		}
 		return nil

@@ -24,7 +24,9 @@ type target struct {
 	addr netip.Addr
 	// private: the policy names this host and port, so that its private addresses are accepted.
 	private bool
-	policy  webhook.FetchPolicy
+	// own tells addresses that are never connected to, whatever the policy says; nil knows none.
+	own    func(netip.AddrPort) bool
+	policy webhook.FetchPolicy
 }
 
 // resolveTarget checks a URL as a payload has it: absolute, or relative to the policy's base.
@@ -172,6 +174,11 @@ func (t *target) redirect(location string) (*target, *Error) {
 		return nil, refused
 	}
 	return next, nil
+}
+
+// ours says whether addr with the target's port is a listener of this program.
+func (t *target) ours(addr netip.Addr) bool {
+	return t.own != nil && t.own(netip.AddrPortFrom(addr, t.port))
 }
 
 // authority is the host and port to connect to when addr was chosen.

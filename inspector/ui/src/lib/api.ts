@@ -23,6 +23,9 @@ export type Connection = Schemas['Connection'];
 export type ConnectionList = Schemas['Connections'];
 export type Note = Schemas['Note'];
 export type Policy = Schemas['Policy'];
+export type Replay = Whole<Schemas['Replay']>;
+export type ReplayResult = Omit<Schemas['ReplayResult'], 'replays'> & { replays: Replay[] };
+export type Info = Schemas['Info'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
 export type Quota = Endpoint['retention'][Class];
 
@@ -39,7 +42,8 @@ export type Fact =
   | (FactBase & { fact: 'resolved'; of: number; object: Resolved })
   | (FactBase & { fact: 'note'; of: number; note: Note })
   | (FactBase & { fact: 'deletion'; deletion: Schemas['Deletion'] })
-  | (FactBase & { fact: 'connection'; connection: Connection });
+  | (FactBase & { fact: 'connection'; connection: Connection })
+  | (FactBase & { fact: 'replay'; of: number; replay: Replay });
 
 /** What the server refused and why: an RFC 9457 problem, or a plain failure to reach it (status 0). */
 export class ApiError extends Error {

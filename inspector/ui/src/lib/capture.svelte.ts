@@ -1,5 +1,5 @@
 // One capture on screen, whole, kept up to date by facts.
-import type { AgentRun, Capture, Delivery, Fact, Note, Payload, Run } from './api';
+import type { AgentRun, Capture, Delivery, Fact, Note, Payload, Replay, Run } from './api';
 import { path } from './api';
 import type { Feed } from './feed.svelte';
 import { parseJson } from './json';
@@ -9,6 +9,8 @@ import { api, session } from './session.svelte';
 export class Detail {
   capture = $state.raw<Capture | null>(null);
   delivery = $state.raw<Delivery | null>(null);
+  /** The tries to send it on, oldest first. */
+  replays = $state.raw<Replay[]>([]);
   error = $state('');
   gone = $state(false);
 
@@ -52,7 +54,7 @@ export class Detail {
       if (this.#stopped) return;
       this.capture = capture;
       this.error = '';
-      await this.#loadDelivery(capture.delivery);
+      await Promise.all([this.#loadDelivery(capture.delivery), this.#loadReplays()]);
     } catch (cause) {
       if (!this.#stopped) this.error = cause instanceof Error ? cause.message : String(cause);
     }
@@ -64,12 +66,22 @@ export class Detail {
     if (!this.#stopped) this.delivery = delivery;
   }
 
+  #replayed(one: Replay): void {
+    if (one.capture === this.seq && !this.replays.some((r) => r.seq === one.seq)) this.replays = [...this.replays, one];
+  }
+
+  async #loadReplays(): Promise<void> {
+    const { replays } = await api.json<{ replays: Replay[] }>(`${this.route}/replays`);
+    if (!this.#stopped) this.replays = replays;
+  }
+
   #hear(facts: Fact[]): void {
     const capture = this.capture;
     let again = false;
     for (const fact of facts) {
       if (fact.fact === 'deletion') this.gone ||= capture !== null && deletes(fact, capture);
       else if (fact.fact === 'arrival') again ||= fact.capture.delivery === capture?.delivery;
+      else if (fact.fact === 'replay') this.#replayed(fact.replay);
       else if (fact.fact === 'note') {
         if (fact.of === this.seq && capture) this.capture = { ...capture, note: fact.note };
       } else if (fact.fact !== 'connection') again ||= fact.of === this.seq || this.delivery?.attempts.some((a) => a.seq === fact.of) === true;

@@ -17,6 +17,8 @@ export const keys: KeyGroup[] = [
       [['a'], 'open each new capture by itself, or stop'],
       [['/'], 'search'],
       [['v'], 'pins, saved filters, jump to a time'],
+      [['R'], 'send on all that the list shows'],
+      [['e'], 'take captures out'],
     ],
   },
   {
@@ -24,6 +26,7 @@ export const keys: KeyGroup[] = [
     keys: [
       [['1', '2', '3', '4'], 'Payload, Request, Answer, Delivery'],
       [['x'], 'compare with another capture'],
+      [['r'], 'send it on'],
       [['m'], 'pin'],
       [['n'], 'write a note'],
       [['u'], 'mark as unread, and back to the list'],
@@ -49,6 +52,6 @@ export function typing(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return true;
   const target = event.target;
   if (!(target instanceof HTMLElement)) return false;
-  // A checkbox, say, takes no letters, but its arrows and blanks are its own.
-  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || target.closest('dialog') !== null;
+  // A checkbox, say, takes no letters, but its arrows and blanks are its own; and keys belong to an open dialog.
+  return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) || document.querySelector('dialog[open]') !== null;
 }

@@ -215,6 +215,116 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a capture on
+         * @description To the URL as it is given, with what the capture has or with what is given in its place. Fields that concern one
+         *     connection are left out, and `Hookrange-Replay` has the replay's id. Reserved and private addresses are refused
+         *     unless the server was started with `--replay-private`; its own listeners are always refused. Answers when the
+         *     policy has ended; each try is a fact before that.
+         */
+        post: operations["replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        /**
+         * What became of a capture that was sent on
+         * @description The newest 500 tries, oldest first.
+         */
+        get: operations["listReplays"];
+        put?: never;
+        /**
+         * Keep a try that was made elsewhere
+         * @description For commands that send captures on from their user's machine. `by` is client or forward, `target` has no user,
+         *     query or fragment; `seq`, `capture` and `endpoint` are the path's.
+         */
+        post: operations["recordReplay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send several captures on
+         * @description Those listed, or the accepted ones (or `class`) that match `q`, oldest first, one after another and at most 1000.
+         *     A line for each comes when it has ended.
+         */
+        post: operations["replaySome"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Take captures out
+         * @description Oldest first, up to the newest one when the call began, of any number: the answer is streamed, and is broken off
+         *     when it cannot be whole. Trailers `Hookrange-Exported` and `Hookrange-Left-Out` count. Secrets are masked
+         *     unless `reveal` is true.
+         *
+         *     `har` is an HTTP Archive 1.2; `jsonl` a capture with its body on each line; `curl` a bash script that sends each
+         *     one; `csv` a table whose cells no spreadsheet runs; `zip` a bug report with timeline, bytes, outcomes and
+         *     versions, of 10 000 captures at most; `dataset` examples for a LangSmith dataset, one for each run, with the
+         *     feedback's correction as outputs where there is one, from accepted captures unless `class` says otherwise.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{endpoint}/deliveries": {
         parameters: {
             query?: never;
@@ -1048,7 +1158,7 @@ export interface components {
             type: "fact";
             seq: number;
             /** @enum {string} */
-            fact: "arrival" | "outcome" | "resolved" | "note" | "deletion" | "connection";
+            fact: "arrival" | "outcome" | "resolved" | "note" | "deletion" | "connection" | "replay";
             endpoint: string;
             /** @description The capture that the fact is about. */
             of?: number;
@@ -1058,6 +1168,75 @@ export interface components {
             deletion?: components["schemas"]["Deletion"];
             connection?: components["schemas"]["Connection"];
             note?: components["schemas"]["Note"];
+            replay?: components["schemas"]["Replay"];
+        };
+        ReplayInput: {
+            /** @description http or https; sent to as it is given. */
+            url: string;
+            /** @description Make the proof anew as the endpoint's scheme has it: secret in the query or a header, or signature. */
+            sign?: boolean;
+            /** @description To prove with instead of the endpoint's own; means sign. */
+            secret?: string;
+            /** @description Delivery policy; empty or none tries once. */
+            policy?: string;
+            method?: string;
+            /** @description In the place of all that the capture has. */
+            headers?: components["schemas"]["Pair"][];
+            body?: string;
+            body_base64?: string;
+        };
+        ReplaysInput: {
+            url: string;
+            sign?: boolean;
+            secret?: string;
+            policy?: string;
+            captures?: number[];
+            q?: string;
+            class?: components["schemas"]["Class"][];
+            before?: number;
+            after?: number;
+            limit?: number;
+        };
+        /** @description One try to send a capture on. The tries of one replay share an id. */
+        Replay: {
+            seq?: number;
+            capture?: number;
+            endpoint?: string;
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            by: "server" | "client" | "forward";
+            /** @description Without user, query and fragment; `?•••` stands for a query. */
+            target: string;
+            policy: string;
+            edited?: boolean;
+            signed?: boolean;
+            attempt: number;
+            /** @description Tries to connect within the attempt. */
+            try: number;
+            /** @description Redirects that were followed. */
+            hop?: number;
+            /** Format: date-time */
+            started_at: string;
+            duration_ms: number;
+            /** @description 0 when there was no answer. */
+            status?: number;
+            failure?: string;
+            /** @description Null for the last try. */
+            next_in_ms?: number | null;
+            /** @description The policy counts the last answer as success. */
+            delivered?: boolean;
+        };
+        Replays: {
+            replays: components["schemas"]["Replay"][];
+        };
+        ReplayResult: {
+            id: string;
+            capture: number;
+            delivered: boolean;
+            /** @description Why it was not carried out whole; empty otherwise. */
+            problem: string;
+            replays: components["schemas"]["Replay"][];
         };
         TestInput: {
             /** @description Name of a profile that comes with the program; or else give a script. */
@@ -1253,6 +1432,8 @@ export interface components {
             last_seq: number;
             /** @description What stands in the place of a secret. */
             masked: string;
+            /** @description Delivery policies that a replay can have. */
+            policies: string[];
         };
         Health: {
             /** @enum {string} */
@@ -1710,6 +1891,168 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Bytes"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    replay: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayInput"];
+            };
+        };
+        responses: {
+            /** @description How it ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayResult"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listReplays: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replays"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    recordReplay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description Kept. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    replaySome: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplaysInput"];
+            };
+        };
+        responses: {
+            /** @description A ReplayResult on each line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getExport: {
+        parameters: {
+            query: {
+                format: "har" | "jsonl" | "curl" | "csv" | "zip" | "dataset";
+                /** @description Only what comes before this seq; 0 is no bound. */
+                before?: components["parameters"]["before"];
+                /** @description Only captures with a greater seq. */
+                after?: number;
+                /** @description Captures at most; all by default. */
+                limit?: number;
+                /** @description Classes, all by default; repeated, or with commas. */
+                class?: components["parameters"]["class"];
+                /** @description Search terms, as of the list. */
+                q?: string;
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                    "application/x-ndjson": unknown;
+                    "text/x-shellscript": unknown;
+                    "text/csv": unknown;
+                    "application/zip": unknown;
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
+)
+
+// maxReplays bounds what is kept of one capture's replays; the oldest tries go without a fact.
+const maxReplays = 500
+
+// RecordReplay stores one try to send a capture on as a fact and returns after the commit. Of each capture the newest
+// 500 tries are kept, and they go with it. ErrNotFound when the capture is gone, ErrUnavailable.
+func (s *Store) RecordReplay(ctx context.Context, r webhook.Replay) error {
+	data := packReplay(&r)
+	err := s.do(ctx, int64(len(data)), func(t *tx) error { return t.replayed(&r, data) })
+	if err != nil {
+		return fmt.Errorf("store: record replay of capture %d of %q: %w", r.Capture, r.Endpoint, err)
+	}
+	return nil
+}
+
+func (t *tx) replayed(r *webhook.Replay, data []byte) error {
+	const (
+		laneOf = `SELECT lane FROM captures WHERE seq = ?`
+		insert = `INSERT INTO replays (seq, capture, data) VALUES (?, ?, ?)`
+		prune  = `DELETE FROM replays WHERE capture = ?1 AND seq <=
+			(SELECT seq FROM replays WHERE capture = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`
+	)
+	laneID, err := t.integer(laneOf, int64(r.Capture))
+	if err != nil {
+		return err
+	}
+	e, ok := t.w.s.directory.Load().byName[r.Endpoint]
+	if !ok || e.gone || laneID>>2 != e.id {
+		return webhook.ErrNotFound
+	}
+	if _, err = t.exec(insert, t.next(), int64(r.Capture), data); err != nil {
+		return err
+	}
+	_, err = t.exec(prune, int64(r.Capture), int64(maxReplays))
+	return err
+}
+
+// Replays returns the kept tries to send a capture on, oldest first. Damaged rows are left out and logged once.
+// ErrNotFound when there is no such capture.
+func (s *Store) Replays(ctx context.Context, endpoint string, capture webhook.Seq) ([]webhook.Replay, error) {
+	const (
+		exists = `SELECT lane FROM captures WHERE seq = ?`
+		query  = `SELECT seq, data FROM replays WHERE capture = ? ORDER BY seq LIMIT ?`
+	)
+	e, err := s.find(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("store: replays: %w", err)
+	}
+	lanes, err := s.readers.integers(ctx, exists, int64(capture))
+	if err == nil && (len(lanes) != 1 || lanes[0]>>2 != e.id) {
+		err = webhook.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: replays of capture %d of %q: %w", capture, endpoint, err)
+	}
+	var found []webhook.Replay
+	err = s.readers.each(ctx, query, func(r *sql.Rows) error {
+		var seq int64
+		var data []byte
+		if err := r.Scan(&seq, &data); err != nil {
+			return err
+		}
+		if one, ok := s.replay(ctx, seq, int64(capture), data); ok {
+			one.Endpoint = endpoint
+			found = append(found, one)
+		}
+		return nil
+	}, int64(capture), int64(math.MaxInt32))
+	if err != nil {
+		return nil, fmt.Errorf("store: replays of capture %d of %q: %w", capture, endpoint, err)
+	}
+	return found, nil
+}
+
+// replay reads a row; false when it is damaged.
+func (s *Store) replay(ctx context.Context, seq, capture int64, data []byte) (webhook.Replay, bool) {
+	r, err := unpackReplay(data, webhook.Seq(capture))
+	if err != nil {
+		s.quarantine.report(ctx, "replay", seq, err)
+	}
+	r.Seq = webhook.Seq(seq)
+	return r, err == nil
+}
+
+func (w *window) replays(ctx context.Context) error {
+	const query = `SELECT r.seq, r.capture, r.data, c.lane FROM replays r JOIN captures c ON c.seq = r.capture
+		WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`
+	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
+		var seq, capture, laneID int64
+		var data []byte
+		if err := r.Scan(&seq, &capture, &data, &laneID); err != nil {
+			return seq, err
+		}
+		endpoint, ok := w.directory.nameOf(laneID)
+		if !ok {
+			return seq, nil
+		}
+		if one, ok := w.s.replay(ctx, seq, capture, data); ok {
+			one.Endpoint = endpoint
+			w.facts = append(w.facts, webhook.Fact{
+				Seq: one.Seq, Kind: webhook.FactReplay, Endpoint: endpoint, Of: one.Capture, Replay: &one,
+			})
+		}
+		return seq, nil
+	})
+}
+
+// packReplay returns a replay without seq and endpoint, sealed together with its capture.
+func packReplay(r *webhook.Replay) []byte {
+	p := packer{buf: make([]byte, 0, 160)}
+	p.raw([]byte{packing})
+	p.string(r.ID)
+	p.string(string(r.By))
+	p.string(r.Target)
+	p.string(r.Policy)
+	p.bool(r.Edited)
+	p.bool(r.Signed)
+	p.int(int64(r.Attempt))
+	p.int(int64(r.Try))
+	p.int(int64(r.Hop))
+	p.time(r.Start)
+	p.int(int64(r.Duration))
+	p.int(int64(r.Status))
+	p.string(r.Failure)
+	p.duration(r.NextIn)
+	p.bool(r.Delivered)
+	return p.seal(seqBytes(r.Capture))
+}
+
+func unpackReplay(data []byte, capture webhook.Seq) (webhook.Replay, error) {
+	r := webhook.Replay{Capture: capture}
+	u, err := unseal(data, seqBytes(capture))
+	if err != nil {
+		return r, err
+	}
+	u.raw(1)
+	r.ID, r.By, r.Target, r.Policy = u.string(), webhook.ReplayBy(u.string()), u.string(), u.string()
+	r.Edited, r.Signed = u.bool(), u.bool()
+	r.Attempt, r.Try, r.Hop = int(u.int()), int(u.int()), int(u.int())
+	r.Start, r.Duration = u.time(), durationOf(u.int())
+	r.Status, r.Failure = int(u.int()), u.string()
+	r.NextIn, r.Delivered = u.duration(), u.bool()
+	return r, u.err
+}
