@@ -51,6 +51,7 @@ func TestBrowser(t *testing.T) {
 		"a conformance run is followed":      testConformanceRun,
 		"a manual run is a checklist":        testManualChecklist,
 		"runs have no such violations":       testRunsAccessibility,
+		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,
 	} {
 		t.Run(name, func(t *testing.T) {

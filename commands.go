@@ -135,6 +135,23 @@ func (c *waitCommand) Run(ctx context.Context, cli *grammar, p *process) error {
 	}, p.out)
 }
 
+type signatureCommand struct {
+	Endpoint string `arg:"" help:"Endpoint of the capture."`
+	Seq      int64  `arg:"" help:"The capture's seq."`
+	console.Proof
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run explains a capture's signature.
+func (c *signatureCommand) Run(ctx context.Context, cli *grammar, p *process) error {
+	client, err := cli.client()
+	if err != nil {
+		return err
+	}
+	options := console.SignatureOptions{Endpoint: c.Endpoint, Seq: c.Seq, Proof: c.Proof, JSON: c.JSON}
+	return console.Signature(ctx, client, options, p.out)
+}
+
 type healthcheckCommand struct{}
 
 // Run asks the server whether it is ready.

@@ -70,6 +70,7 @@ type grammar struct {
 	Serve       serveCommand       `cmd:"" help:"Run the receiver and the inspector."`
 	Endpoint    endpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
 	Tail        tailCommand        `cmd:"" help:"Print captures as they arrive."`
+	Signature   signatureCommand   `cmd:"" help:"Say whether a capture proves its sender and, when not, why."`
 	Wait        waitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        sendCommand        `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
 	Test        testCommand        `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`

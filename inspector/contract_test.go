@@ -219,6 +219,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getRaw", "GET", one + "/raw", "", 200, ""},
 		{"getResolved", "GET", first + "/resolved/runs.0.inputs", "", 200, ""},
 		{"getResolved", "GET", first + "/resolved/runs.0.outputs", "", 404, "Problem"},
+		{"explainSignature", "POST", one + "/signature", `{"scheme":"stripe","secret":"another one"}`, 200, "Signature"},
+		{"explainSignature", "POST", one + "/signature", `{"scheme":"rot13"}`, 400, "Problem"},
 		{"listDeliveries", "GET", "/api/v1/endpoints/default/deliveries", "", 200, "Deliveries"},
 		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
 		{"wait", "GET", "/api/v1/endpoints/default/wait?count=2", "", 200, "Wait"},

@@ -40,6 +40,7 @@ func (s *Server) routes() *mux.Router {
 	add("getBody", capturePath+"/body", s.getBody, get...)
 	add("getRaw", capturePath+"/raw", s.getRaw, get...)
 	add("getResolved", capturePath+"/resolved/{name:.+}", s.getResolved, get...)
+	add("explainSignature", capturePath+"/signature", s.explainSignature, http.MethodPost)
 	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
 	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
 	add("wait", endpointPath+"/wait", s.wait, http.MethodGet)

@@ -26,6 +26,7 @@ type Settings struct {
 	Encoding       *string        `help:"Encoding of the digest of scheme hmac: hex or base64."`
 	Hash           *string        `help:"Hash of scheme hmac: sha256, sha1 or sha512."`
 	Tolerance      *time.Duration `help:"Accepted clock difference of schemes with a timestamp."`
+	Timestamp      *string        `help:"Header with the Unix time that scheme hmac signs before the body." name:"timestamp-header"`
 	Respond        *string        `help:"What to answer, such as '503x2 200'."`
 	Expect         []string       `help:"Header that each request must carry, as 'Name: value' or 'Name'." sep:"none"`
 	RefusalStatus  *int           `help:"Status of the answer to a request that proves nothing, 400 to 499."`
@@ -75,6 +76,7 @@ func (s *Settings) body() map[string]any {
 	set(body, "prefix", s.Prefix)
 	set(body, "encoding", s.Encoding)
 	set(body, "hash", s.Hash)
+	set(body, "timestamp_header", s.Timestamp)
 	set(body, "respond", s.Respond)
 	if s.Tolerance != nil {
 		body["tolerance_ms"] = api.Millis(*s.Tolerance)

@@ -3,6 +3,7 @@ package secret
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -17,24 +18,18 @@ type variant struct {
 }
 
 // variants are unlike one another: of two with the same bytes the first, which is the likelier one, stays.
-type variants struct {
-	list []variant
-	seen map[string]bool
-}
-
-func newVariants() *variants { return &variants{seen: map[string]bool{}} }
+type variants struct{ list []variant }
 
 func (v *variants) add(code, detail string, value []byte) {
-	if value == nil || v.seen[string(value)] {
+	if value == nil || slices.ContainsFunc(v.list, func(have variant) bool { return bytes.Equal(have.bytes, value) }) {
 		return
 	}
-	v.seen[string(value)] = true
 	v.list = append(v.list, variant{code, detail, value})
 }
 
 // bodies returns what a sender may have signed in place of the bytes that came; those stand first.
 func bodies(claim *webhook.Claim) []variant {
-	raw, v := claim.Request.Body, newVariants()
+	raw, v := claim.Request.Body, &variants{}
 	if raw == nil {
 		raw = []byte{}
 	}

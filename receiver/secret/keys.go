@@ -14,7 +14,7 @@ const maxOthers = 256
 // keysOf returns what a sender may have used as the key, the right one first. Own are the first keys: variants of the
 // policy's secrets; after them come other endpoints' secrets.
 func keysOf(claim *webhook.Claim, p webhook.SecretPolicy) (list []variant, own int) {
-	v := newVariants()
+	v := &variants{}
 	right := func(s string) []byte {
 		if p.Scheme == webhook.SchemeStandard {
 			return standardKey(s)
