@@ -84,7 +84,7 @@ func testSignatureLab(r *rig) {
 	p.keys(kb.Enter)
 	p.until("it is verified", `() => document.querySelector('#signature-lab [role=status]')?.innerText.includes('verified')`)
 	p.keys(kb.Tab + kb.Tab + "another-secret-altogether" + kb.Enter)
-	p.sees("No known cause.")
+	p.sees("the current secret of endpoint default")
 	looks("typed", func() { p.sees("not verified") })
 	for _, store := range []string{"localStorage", "sessionStorage"} {
 		if got := eval[string](p, `() => JSON.stringify(`+store+`) + location.href`); strings.Contains(got, "another-secret") {

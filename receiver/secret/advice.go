@@ -38,7 +38,7 @@ func bodyAdvice() [][2]string {
 func keyAdvice() [][2]string {
 	return [][2]string{
 		{"previous_secret", "The previous secret was used. It is still valid; change the sender to the current one before it is retired."},
-		{"other_secret", "Another secret that this server knows was used. Configure the sender with the secret of this endpoint."},
+		{"other_secret", "Another secret that this server knows was used. Give the sender the one that the request is checked with."},
 		{"secret_white_space", "White space at the ends of the secret differs. Trim the secret when reading it from a file or a variable."},
 		{"secret_quoted", "Quotes around the secret became part of it. Remove them where the secret is configured."},
 		{"secret_not_decoded", "The secret's text was used as the key. Take whsec_ off and decode the rest from base64 first."},
