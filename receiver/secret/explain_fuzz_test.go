@@ -16,8 +16,12 @@ func FuzzExplain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, target, head, body string, at int64) {
 		req := &webhook.Request{Method: "POST", Target: target, Head: []byte(head), Body: []byte(body)}
 		for _, p := range []webhook.SecretPolicy{
-			{}, {Scheme: webhook.SchemeHeader}, {Scheme: webhook.SchemeGitHub}, {Scheme: webhook.SchemeStripe},
-			{Scheme: webhook.SchemeSlack}, {Scheme: webhook.SchemeStandard},
+			{},
+			{Scheme: webhook.SchemeHeader},
+			{Scheme: webhook.SchemeGitHub},
+			{Scheme: webhook.SchemeStripe},
+			{Scheme: webhook.SchemeSlack},
+			{Scheme: webhook.SchemeStandard},
 			{Scheme: webhook.SchemeHMAC, Header: "X-Sig", Encoding: "base64", Hash: "sha512", Timestamp: "X-Time"},
 		} {
 			p.Secrets = []string{right}
