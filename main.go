@@ -72,6 +72,7 @@ type grammar struct {
 	Serve       serveCommand               `cmd:"" help:"Run the receiver and the inspector."`
 	Endpoint    console.EndpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
 	Tail        console.TailCommand        `cmd:"" help:"Print captures as they arrive."`
+	Signature   console.SignatureCommand   `cmd:"" help:"Say whether a capture proves its sender and, when not, why."`
 	Wait        console.WaitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        command.Send               `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
 	Replay      console.ReplayCommand      `cmd:"" help:"Send captures again, to another URL, and print every attempt."`

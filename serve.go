@@ -174,7 +174,7 @@ func (h *house) hookURL(base string, ep *webhook.Endpoint, masked bool) string {
 func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
-		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL},
+		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL, Explain: secret.Explain},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,

@@ -235,6 +235,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"replaySome", "POST", "/api/v1/endpoints/default/replay", `{"url":"https://a.example/","limit":1}`, 200, "ReplayResult"},
 		{"getExport", "GET", "/api/v1/endpoints/default/export?format=csv", "", 200, ""},
 		{"getExport", "GET", "/api/v1/endpoints/default/export?format=doc", "", 400, "Problem"},
+		{"explainSignature", "POST", one + "/signature", `{"scheme":"stripe","secret":"another one"}`, 200, "Signature"},
+		{"explainSignature", "POST", one + "/signature", `{"scheme":"rot13"}`, 400, "Problem"},
 		{"listDeliveries", "GET", "/api/v1/endpoints/default/deliveries", "", 200, "Deliveries"},
 		{"getDelivery", "GET", "/api/v1/endpoints/default/deliveries/" + again.Delivery, "", 200, "Delivery"},
 		{"listConnections", "GET", "/api/v1/endpoints/default/connections?limit=1", "", 200, "Connections"},

@@ -107,6 +107,9 @@ type SecretTools struct {
 	Check func(*webhook.Endpoint) error
 	// HookURL returns the URL to give to a sender, with its secret or with "•••" in its place.
 	HookURL func(base string, ep *webhook.Endpoint, masked bool) string
+	// Explain says whether a request proves its sender and, when not, why. It returns an ErrInvalid for a policy
+	// that Check refuses.
+	Explain func(*webhook.Claim) (webhook.Verification, error)
 }
 
 // Config is what New needs. Every field without a default must be set.
@@ -157,7 +160,7 @@ type Config struct {
 func (c *Config) check() error {
 	switch {
 	case c.Store == nil, c.Bell == nil, c.Describe == nil, c.CheckRespond == nil, c.Mask == nil,
-		c.Secrets.New == nil, c.Secrets.Check == nil, c.Secrets.HookURL == nil:
+		c.Secrets.New == nil, c.Secrets.Check == nil, c.Secrets.HookURL == nil, c.Secrets.Explain == nil:
 		return errors.New("inspector: new: Store, Bell, Describe, CheckRespond, Mask and Secrets must be set")
 	case c.Token == "":
 		return fmt.Errorf("inspector: new: %w: the token is empty", webhook.ErrInvalid)

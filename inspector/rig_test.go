@@ -75,7 +75,7 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 		Secrets: inspector.SecretTools{
 			New:     secret.NewSecret,
 			Check:   func(ep *webhook.Endpoint) error { return secret.Check(ep.Secret) },
-			HookURL: secret.HookURL,
+			HookURL: secret.HookURL, Explain: secret.Explain,
 		},
 		UI: fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>page</title>")},

@@ -46,6 +46,7 @@ func (s *Server) routes() *mux.Router {
 	add("recordReplay", capturePath+"/replays", s.recordReplay, http.MethodPost)
 	add("replaySome", endpointPath+"/replay", s.replaySome, http.MethodPost)
 	add("getExport", endpointPath+"/export", s.getExport, get...)
+	add("explainSignature", capturePath+"/signature", s.explainSignature, http.MethodPost)
 	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
 	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
 	add("listConnections", endpointPath+"/connections", s.listConnections, get...)

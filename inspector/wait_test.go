@@ -172,7 +172,7 @@ func TestWaitTakesItsTime(t *testing.T) {
 					Describe: func(*webhook.Capture) webhook.Payload { return webhook.Payload{} },
 					Mask:     func(...*webhook.Endpoint) inspector.Masker { return api.Exact{} },
 					Secrets: inspector.SecretTools{
-						New: secret.NewSecret, Check: func(*webhook.Endpoint) error { return nil }, HookURL: secret.HookURL,
+						New: secret.NewSecret, Check: func(*webhook.Endpoint) error { return nil }, HookURL: secret.HookURL, Explain: secret.Explain,
 					},
 				})
 				if err != nil {

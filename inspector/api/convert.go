@@ -37,7 +37,7 @@ func (v View) Endpoint(ep *webhook.Endpoint) Endpoint {
 	out := Endpoint{
 		Name: ep.Name, URL: v.HookURL(ep, !v.Exact()), URLs: []Way{}, Listener: listener(ep.Listener),
 		Scheme: string(scheme(ep)), Param: ep.Secret.Param, Header: ep.Secret.Header, Prefix: ep.Secret.Prefix,
-		Encoding: ep.Secret.Encoding, Hash: ep.Secret.Hash, Tolerance: Millis(ep.Secret.Tolerance),
+		Encoding: ep.Secret.Encoding, Hash: ep.Secret.Hash, Timestamp: ep.Secret.Timestamp, Tolerance: Millis(ep.Secret.Tolerance),
 		Expect: []Expectation{}, Respond: v.Mask.String(ep.Respond), Refusal: v.refusal(ep.Refusal),
 		Fetch: Fetch{
 			Off: ep.Fetch.Off, Hosts: list(ep.Fetch.Hosts), Private: list(ep.Fetch.Private),

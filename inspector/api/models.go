@@ -23,6 +23,7 @@ type Endpoint struct {
 	Prefix         string           `json:"prefix"`
 	Encoding       string           `json:"encoding"`
 	Hash           string           `json:"hash"`
+	Timestamp      string           `json:"timestamp_header"`
 	Tolerance      Millis           `json:"tolerance_ms"`
 	Expect         []Expectation    `json:"expect"`
 	Respond        string           `json:"respond"`

@@ -111,7 +111,7 @@ func (m *merger) secret(form Endpoint) webhook.SecretPolicy {
 	stored := append(append([]string{}, m.stored.Secret.Secrets...), "", "")
 	policy := webhook.SecretPolicy{
 		Scheme: webhook.Scheme(form.Scheme), Param: form.Param, Header: form.Header, Prefix: form.Prefix,
-		Encoding: form.Encoding, Hash: form.Hash, Tolerance: form.Tolerance.Duration(),
+		Encoding: form.Encoding, Hash: form.Hash, Timestamp: form.Timestamp, Tolerance: form.Tolerance.Duration(),
 	}
 	if form.Scheme == m.shown.Scheme {
 		policy.Scheme = m.stored.Secret.Scheme

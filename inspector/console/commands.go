@@ -103,6 +103,19 @@ func (c *WaitCommand) Run(ctx context.Context, client *Client, out io.Writer) er
 	}, out)
 }
 
+// SignatureCommand explains a capture's signature.
+type SignatureCommand struct {
+	Endpoint string `arg:"" help:"Endpoint of the capture."`
+	Seq      int64  `arg:"" help:"The capture's seq."`
+	Proof
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run explains a capture's signature.
+func (c *SignatureCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	return Signature(ctx, client, SignatureOptions{Endpoint: c.Endpoint, Seq: c.Seq, Proof: c.Proof, JSON: c.JSON}, out)
+}
+
 // HealthcheckCommand asks a server whether it is ready.
 type HealthcheckCommand struct{}
 

@@ -72,7 +72,8 @@ func (w *world) start(t *testing.T) {
 		},
 		Mask: func(eps ...*webhook.Endpoint) inspector.Masker { return secret.NewMask(eps...) },
 		Secrets: inspector.SecretTools{
-			New: secret.NewSecret, Check: func(ep *webhook.Endpoint) error { return secret.Check(ep.Secret) }, HookURL: secret.HookURL,
+			New: secret.NewSecret, Check: func(ep *webhook.Endpoint) error { return secret.Check(ep.Secret) },
+			HookURL: secret.HookURL, Explain: secret.Explain,
 		},
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ type Settings struct {
 	Encoding       *string        `help:"Encoding of the digest of scheme hmac: hex or base64."`
 	Hash           *string        `help:"Hash of scheme hmac: sha256, sha1 or sha512."`
 	Tolerance      *time.Duration `help:"Accepted clock difference of schemes with a timestamp."`
+	Timestamp      *string        `help:"Header with the Unix time that scheme hmac signs before the body." name:"timestamp-header"`
 	Respond        *string        `help:"What to answer, such as '503x2 200'."`
 	Listener       *string        `help:"What the endpoint has for itself beside the shared port: none; plain or tls, a port of its own; or name, a TLS name on the port of serve --listen-tls. Only there are connections recorded and faults before HTTP possible."`
 	ListenerPort   *int           `help:"Port of listener plain or tls; 0 takes a free one of serve --ports."`
@@ -78,6 +79,7 @@ func (s *Settings) body() map[string]any {
 	set(body, "prefix", s.Prefix)
 	set(body, "encoding", s.Encoding)
 	set(body, "hash", s.Hash)
+	set(body, "timestamp_header", s.Timestamp)
 	set(body, "respond", s.Respond)
 	if s.Tolerance != nil {
 		body["tolerance_ms"] = api.Millis(*s.Tolerance)

@@ -55,6 +55,7 @@ func TestBrowser(t *testing.T) {
 		"a report is a file by itself":       testReport,
 		"captures are sent on":               testSendOn,
 		"captures are taken out":             testTakeOut,
+		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,
 		"captures are compared":              testDifferences,

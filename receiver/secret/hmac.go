@@ -21,17 +21,21 @@ type signature struct {
 	name   string
 	prefix []byte
 	base64 bool
-	keys   keys
+	// stamp is the field with a signed timestamp, or "".
+	stamp     string
+	tolerance time.Duration
+	keys      keys
 }
 
 func newSignature(p webhook.SecretPolicy) *signature {
 	return &signature{
 		name: p.Header, prefix: []byte(p.Prefix), base64: p.Encoding == "base64",
+		stamp: p.Timestamp, tolerance: p.Tolerance,
 		keys: newKeys(newHash(p.Hash), plainKeys(p.Secrets)),
 	}
 }
 
-func (s *signature) verify(req *webhook.Request, _ time.Time) webhook.Reason {
+func (s *signature) verify(req *webhook.Request, now time.Time) webhook.Reason {
 	f := find(req.Head, s.name)
 	if reason := f.unsigned(); reason != "" {
 		return reason
@@ -48,10 +52,32 @@ func (s *signature) verify(req *webhook.Request, _ time.Time) webhook.Reason {
 	if len(sum) != s.keys.size {
 		return webhook.SignatureBadForm
 	}
+	if s.stamp != "" {
+		return s.timed(req, sum, now)
+	}
 	if !s.keys.match([][]byte{sum}, req.Body) {
 		return webhook.SignatureWrong
 	}
 	return ""
+}
+
+// timed checks a digest of "timestamp.body".
+func (s *signature) timed(req *webhook.Request, sum []byte, now time.Time) webhook.Reason {
+	stamp := find(req.Head, s.stamp)
+	if reason := stamp.unsigned(); reason != "" {
+		return reason
+	}
+	seconds, ok := unixSeconds(stamp.value)
+	switch {
+	case !ok:
+		return webhook.SignatureBadForm
+	case !s.keys.match([][]byte{sum}, stamp.value, []byte("."), req.Body):
+		return webhook.SignatureWrong
+	case stale(seconds, now, s.tolerance):
+		return webhook.SignatureExpired
+	default:
+		return ""
+	}
 }
 
 // unsigned returns why a field cannot be the one field that a scheme defines.

@@ -35,9 +35,9 @@ func defaults(p webhook.SecretPolicy) webhook.SecretPolicy {
 			p.Header = "Authorization"
 		}
 	case webhook.SchemeLangSmith:
-		p.Header, p.Prefix, p.Encoding, p.Hash = langSmithHeader, "sha256=", "hex", "sha256"
+		p.Header, p.Prefix, p.Encoding, p.Hash, p.Timestamp = langSmithHeader, "sha256=", "hex", "sha256", ""
 	case webhook.SchemeGitHub:
-		p.Header, p.Prefix, p.Encoding, p.Hash = gitHubHeader, "sha256=", "hex", "sha256"
+		p.Header, p.Prefix, p.Encoding, p.Hash, p.Timestamp = gitHubHeader, "sha256=", "hex", "sha256", ""
 	case webhook.SchemeHMAC:
 		if p.Encoding == "" {
 			p.Encoding = "hex"
@@ -109,6 +109,10 @@ func checkSignature(p webhook.SecretPolicy) error {
 	}
 	if !isToken(p.Header) {
 		return fmt.Errorf("%w: header %q: use a header name such as X-Signature", webhook.ErrInvalid, p.Header)
+	}
+	if p.Timestamp != "" && (!isToken(p.Timestamp) || strings.EqualFold(p.Timestamp, p.Header)) {
+		return fmt.Errorf("%w: timestamp header %q: use a header name such as X-Timestamp, other than the signature's",
+			webhook.ErrInvalid, p.Timestamp)
 	}
 	if p.Encoding != "hex" && p.Encoding != "base64" {
 		return fmt.Errorf("%w: encoding %q: use hex or base64", webhook.ErrInvalid, p.Encoding)

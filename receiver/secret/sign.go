@@ -46,6 +46,10 @@ func Sign(p webhook.SecretPolicy, in Signing, now time.Time) (Signing, error) {
 		out.set(p.Header, value)
 	case webhook.SchemeHMAC, webhook.SchemeLangSmith, webhook.SchemeGitHub:
 		sum := digest(p.Hash, []byte(secret), in.Body)
+		if p.Timestamp != "" {
+			out.set(p.Timestamp, stamp)
+			sum = digest(p.Hash, []byte(secret), []byte(stamp+"."), in.Body)
+		}
 		text := hex.EncodeToString(sum)
 		if p.Encoding == "base64" {
 			text = base64.StdEncoding.EncodeToString(sum)

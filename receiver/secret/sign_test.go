@@ -23,6 +23,7 @@ func TestSignIsVerified(t *testing.T) {
 		"authorization":     {Scheme: webhook.SchemeHeader},
 		"header":            {Scheme: webhook.SchemeHeader, Header: "X-Key"},
 		"hmac":              {Scheme: webhook.SchemeHMAC, Header: "X-Sum", Prefix: "v=", Encoding: "base64", Hash: "sha512"},
+		"hmac of a time":    {Scheme: webhook.SchemeHMAC, Header: "X-Sum", Timestamp: "X-Time"},
 		"langsmith":         {Scheme: webhook.SchemeLangSmith},
 		"github":            {Scheme: webhook.SchemeGitHub},
 		"stripe":            {Scheme: webhook.SchemeStripe},

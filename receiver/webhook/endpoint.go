@@ -81,6 +81,9 @@ type SecretPolicy struct {
 	Encoding string
 	// Hash of SchemeHMAC: "sha256" (default), "sha1" or "sha512".
 	Hash string
+	// Timestamp is the header with the Unix time that SchemeHMAC signs before the body, as "TIMESTAMP.BODY". Empty
+	// signs the body alone.
+	Timestamp string
 	// Tolerance is the accepted clock difference of schemes with a timestamp. Defaults to 5 minutes.
 	Tolerance time.Duration
 	// Secrets are the accepted values: the current one first, at most two, so that one can be rotated.

@@ -18,6 +18,7 @@ export type AgentRun = NonNullable<Payload['run']>;
 export type Resolved = Schemas['Resolved'];
 export type Capture = Schemas['Capture'];
 export type CaptureList = Schemas['Captures'];
+export type Signature = Schemas['Signature'];
 export type Delivery = Schemas['Delivery'];
 export type Connection = Schemas['Connection'];
 export type ConnectionList = Schemas['Connections'];

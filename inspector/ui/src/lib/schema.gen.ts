@@ -186,6 +186,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/signature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Whether a capture proves its sender and, when not, why
+         * @description The stored raw bytes are checked as of the time they came, by the endpoint's policy or by the one in the request's
+         *     body. When the proof fails, the signature is made in the ways that senders are known to get wrong, one mistake or
+         *     two at a time. The given secret is neither stored, logged nor shown; no other that is tried is shown either.
+         */
+        post: operations["explainSignature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{endpoint}/captures/{seq}/resolved/{name}": {
         parameters: {
             query?: never;
@@ -699,6 +725,8 @@ export interface components {
             encoding?: string;
             /** @description sha256, sha1 or sha512. */
             hash?: string;
+            /** @description Header with the Unix time that scheme hmac signs as "TIMESTAMP.BODY". The body alone when empty. */
+            timestamp_header?: string;
             /** @description Accepted clock difference of schemes with a timestamp. */
             tolerance_ms?: number;
             /** @description Headers that each request must carry. An empty value accepts any. */
@@ -801,6 +829,8 @@ export interface components {
             encoding: string;
             /** @description sha256, sha1 or sha512. */
             hash: string;
+            /** @description Header with the Unix time that scheme hmac signs as "TIMESTAMP.BODY". The body alone when empty. */
+            timestamp_header: string;
             /** @description Accepted clock difference of schemes with a timestamp. */
             tolerance_ms: number;
             /** @description Headers that each request must carry. An empty value accepts any. */
@@ -890,6 +920,58 @@ export interface components {
             /** @enum {string} */
             sender_hung_up_by: "" | "fin" | "rst";
             note: string;
+        };
+        /** @description What is left out is the endpoint's; when the scheme is another than the endpoint's, the scheme's own. */
+        SignatureInput: {
+            /** @enum {string} */
+            scheme?: "" | "query" | "none" | "header" | "hmac" | "langsmith" | "github" | "stripe" | "slack" | "standard-webhooks";
+            /** @description The endpoint's secrets when empty. */
+            secret?: string;
+            /** @description Query parameter of scheme query. */
+            param?: string;
+            /** @description Header of schemes header and hmac. */
+            header?: string;
+            /** @description Text before the digest of scheme hmac. */
+            prefix?: string;
+            /** @description hex or base64. */
+            encoding?: string;
+            /** @description sha256, sha1 or sha512. */
+            hash?: string;
+            /** @description Header with the time that scheme hmac signs before the body. */
+            timestamp_header?: string;
+            /** @description Accepted clock difference. */
+            tolerance_ms?: number;
+        };
+        Signature: {
+            endpoint: string;
+            seq: number;
+            scheme: string;
+            verified: boolean;
+            /** @description Why not, in one word, as in a capture. */
+            reason: string;
+            /**
+             * @description What the scheme signs; empty when it signs nothing.
+             * @example timestamp.body
+             */
+            signed: string;
+            /** @description SHA-256 of the bytes that had to be signed; empty when a part is missing. */
+            signed_string_sha256: string;
+            /** @description The body is too large for every cause to have been tried. */
+            partial: boolean;
+            /** @description The likeliest cause first. None, and not verified: no known cause. With verified: what other receivers may refuse. */
+            findings: components["schemas"]["Finding"][];
+        };
+        Finding: {
+            /**
+             * @description Stable.
+             * @example body_spaced
+             * @example clock_behind
+             */
+            code: string;
+            /** @description What the sender's author has to change. */
+            text: string;
+            /** @description Names and values; none is a secret. */
+            evidence: components["schemas"]["Pair"][];
         };
         PayloadProblem: {
             code: string;
@@ -1866,6 +1948,35 @@ export interface operations {
         requestBody?: never;
         responses: {
             200: components["responses"]["Bytes"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    explainSignature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["SignatureInput"];
+            };
+        };
+        responses: {
+            /** @description What was found. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Signature"];
+                };
+            };
             default: components["responses"]["Problem"];
         };
     };
