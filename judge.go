@@ -109,9 +109,7 @@ func (g *grammar) open(ctx context.Context, p process, place command.Place) (com
 		if config.Listener, err = listen(ctx, "listen", place.Listen); err != nil {
 			return nil, err
 		}
-		if config.Base == "" {
-			config.Base = reachable(config.Listener.Addr())
-		}
+		config.Base = base(place.PublicURL, config.Listener.Addr())
 	}
 	own, err := proving.Open(ctx, config)
 	if err != nil {

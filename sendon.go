@@ -92,7 +92,7 @@ func (guarded) Policies() []string { return replayPolicies() }
 
 // relay returns what sends captures on for the server. Private targets are those that its user named.
 func (h *house) relay(private []string, listeners ...net.Addr) guarded {
-	client, own := egress.New(egress.Config{Version: version}), ownListeners(h.ports, listeners)
+	client, own := egress.New(egress.Config{Version: version}), ownListeners(h.ports, append(listeners, h.named))
 	leave := egress.Leave{Private: private, Own: own}
 	return guarded{relay.New(relay.Config{
 		Sign: signed,

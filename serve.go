@@ -84,9 +84,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		return err
 	}
 	defer people.Close() //nolint:errcheck // as above
-	if h.base = strings.TrimSuffix(c.PublicURL, "/"); h.base == "" {
-		h.base = reachable(hooks.Addr())
-	}
+	h.base = base(c.PublicURL, hooks.Addr())
 	if h.tests, err = h.openRuns(ctx, filepath.Join(cli.Data, "tests")); err != nil {
 		return err
 	}
@@ -116,8 +114,9 @@ type house struct {
 	// token opens the inspector; base begins each hook URL.
 	token, base string
 	tests       *runs.Runs
-	// ports are those of endpoints' own listeners.
+	// ports are those of endpoints' own listeners, named is where those told apart by their TLS name are, if anywhere.
 	ports gate.Ports
+	named net.Addr
 	sends guarded
 }
 
@@ -130,6 +129,7 @@ func (h *house) names(ctx context.Context, c *serveCommand) (names *gate.Names, 
 	if err != nil {
 		return nil, nil, err
 	}
+	h.named = ln.Addr()
 	if names, err = gate.NewNames(ln, c.TLSDomain, h.log); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("--tls-domain: %w", err), ln.Close())
 	}
@@ -286,6 +286,14 @@ func listen(ctx context.Context, flag, address string) (net.Listener, error) {
 		return nil, webhook.WithHint(fmt.Errorf("--%s: %w", flag, err), "choose another address, or port 0 for a free one")
 	}
 	return ln, nil
+}
+
+// base begins the hook URLs: what the user says, or else the URL of the receiver.
+func base(public string, addr net.Addr) string {
+	if public = strings.TrimSuffix(public, "/"); public != "" {
+		return public
+	}
+	return reachable(addr)
 }
 
 // reachable is the URL under which a listener can be reached from this machine.

@@ -20,51 +20,61 @@ const (
 	testPath     = "/api/v1/tests/{id}"
 )
 
+// route is one operation of the contract.
+type route struct {
+	name, path, methods string
+	answer              handler
+}
+
+func (s *Server) table() []route {
+	return []route{
+		{"listEndpoints", "/api/v1/endpoints", "GET HEAD", s.listEndpoints},
+		{"createEndpoint", "/api/v1/endpoints", "POST", s.createEndpoint},
+		{"getEndpoint", endpointPath, "GET HEAD", s.getEndpoint},
+		{"replaceEndpoint", endpointPath, "PUT", s.replaceEndpoint},
+		{"changeEndpoint", endpointPath, "PATCH", s.changeEndpoint},
+		{"deleteEndpoint", endpointPath, "DELETE", s.deleteEndpoint},
+		{"listCaptures", endpointPath + "/captures", "GET HEAD", s.listCaptures},
+		{"deleteCaptures", endpointPath + "/captures", "DELETE", s.deleteCaptures},
+		{"getCapture", capturePath, "GET HEAD", s.getCapture},
+		{"deleteCapture", capturePath, "DELETE", s.deleteCapture},
+		{"changeNote", capturePath + "/note", "PATCH", s.changeNote},
+		{"getBody", capturePath + "/body", "GET HEAD", s.getBody},
+		{"getRaw", capturePath + "/raw", "GET HEAD", s.getRaw},
+		{"getResolved", capturePath + "/resolved/{name:.+}", "GET HEAD", s.getResolved},
+		{"replay", capturePath + "/replay", "POST", s.replay},
+		{"listReplays", capturePath + "/replays", "GET HEAD", s.listReplays},
+		{"recordReplay", capturePath + "/replays", "POST", s.recordReplay},
+		{"replaySome", endpointPath + "/replay", "POST", s.replaySome},
+		{"getExport", endpointPath + "/export", "GET HEAD", s.getExport},
+		{"explainSignature", capturePath + "/signature", "POST", s.explainSignature},
+		{"listDeliveries", endpointPath + "/deliveries", "GET HEAD", s.listDeliveries},
+		{"getDelivery", endpointPath + "/deliveries/{id}", "GET HEAD", s.getDelivery},
+		{"listConnections", endpointPath + "/connections", "GET HEAD", s.listConnections},
+		{"wait", endpointPath + "/wait", "GET", s.wait},
+		{"listTests", "/api/v1/tests", "GET HEAD", s.listTests},
+		{"startTest", "/api/v1/tests", "POST", s.startTest},
+		{"getTest", testPath, "GET HEAD", s.getTest},
+		{"changeTest", testPath, "PATCH", s.changeTest},
+		{"deleteTest", testPath, "DELETE", s.deleteTest},
+		{"getTestReport", testPath + "/report", "GET HEAD", s.getTestReport},
+		{"live", livePath, "GET", s.live},
+		{"listPolicies", "/api/v1/policies", "GET HEAD", s.listPolicies},
+		{"getInfo", "/api/v1/info", "GET HEAD", s.getInfo},
+		{"getAuthority", authorityPath, "GET HEAD", s.getAuthority},
+		{"getContract", "/api/v1/openapi.yaml", "GET HEAD", s.getContract},
+		{"health", "/healthz", "GET HEAD", s.health},
+		{"ready", "/readyz", "GET HEAD", s.ready},
+		{"getMetrics", "/metrics", "GET HEAD", s.getMetrics},
+	}
+}
+
 // routes returns the router. A route's name is its operationId in the OpenAPI document.
 func (s *Server) routes() *mux.Router {
 	r := mux.NewRouter().SkipClean(true)
-	get := []string{http.MethodGet, http.MethodHead}
-	add := func(name, path string, h handler, methods ...string) {
-		r.Handle(path, s.handle(name, h)).Methods(methods...).Name(name)
+	for _, known := range s.table() {
+		r.Handle(known.path, s.handle(known.name, known.answer)).Methods(strings.Fields(known.methods)...).Name(known.name)
 	}
-	add("listEndpoints", "/api/v1/endpoints", s.listEndpoints, get...)
-	add("createEndpoint", "/api/v1/endpoints", s.createEndpoint, http.MethodPost)
-	add("getEndpoint", endpointPath, s.getEndpoint, get...)
-	add("replaceEndpoint", endpointPath, s.replaceEndpoint, http.MethodPut)
-	add("changeEndpoint", endpointPath, s.changeEndpoint, http.MethodPatch)
-	add("deleteEndpoint", endpointPath, s.deleteEndpoint, http.MethodDelete)
-	add("listCaptures", endpointPath+"/captures", s.listCaptures, get...)
-	add("deleteCaptures", endpointPath+"/captures", s.deleteCaptures, http.MethodDelete)
-	add("getCapture", capturePath, s.getCapture, get...)
-	add("deleteCapture", capturePath, s.deleteCapture, http.MethodDelete)
-	add("changeNote", capturePath+"/note", s.changeNote, http.MethodPatch)
-	add("getBody", capturePath+"/body", s.getBody, get...)
-	add("getRaw", capturePath+"/raw", s.getRaw, get...)
-	add("getResolved", capturePath+"/resolved/{name:.+}", s.getResolved, get...)
-	add("replay", capturePath+"/replay", s.replay, http.MethodPost)
-	add("listReplays", capturePath+"/replays", s.listReplays, get...)
-	add("recordReplay", capturePath+"/replays", s.recordReplay, http.MethodPost)
-	add("replaySome", endpointPath+"/replay", s.replaySome, http.MethodPost)
-	add("getExport", endpointPath+"/export", s.getExport, get...)
-	add("explainSignature", capturePath+"/signature", s.explainSignature, http.MethodPost)
-	add("listDeliveries", endpointPath+"/deliveries", s.listDeliveries, get...)
-	add("getDelivery", endpointPath+"/deliveries/{id}", s.getDelivery, get...)
-	add("listConnections", endpointPath+"/connections", s.listConnections, get...)
-	add("wait", endpointPath+"/wait", s.wait, http.MethodGet)
-	add("listTests", "/api/v1/tests", s.listTests, get...)
-	add("startTest", "/api/v1/tests", s.startTest, http.MethodPost)
-	add("getTest", testPath, s.getTest, get...)
-	add("changeTest", testPath, s.changeTest, http.MethodPatch)
-	add("deleteTest", testPath, s.deleteTest, http.MethodDelete)
-	add("getTestReport", testPath+"/report", s.getTestReport, get...)
-	add("live", livePath, s.live, http.MethodGet)
-	add("listPolicies", "/api/v1/policies", s.listPolicies, get...)
-	add("getInfo", "/api/v1/info", s.getInfo, get...)
-	add("getAuthority", authorityPath, s.getAuthority, get...)
-	add("getContract", "/api/v1/openapi.yaml", s.getContract, get...)
-	add("health", "/healthz", s.health, get...)
-	add("ready", "/readyz", s.ready, get...)
-	add("getMetrics", "/metrics", s.getMetrics, get...)
 	r.NotFoundHandler = s.handle("page", func(w http.ResponseWriter, r *http.Request) error {
 		if s.page.has(r.URL.Path) {
 			return s.page.serve(w, r)

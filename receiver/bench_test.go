@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -26,7 +27,9 @@ import (
 // same run, turn and turn about, a net/http handler that reads the body and answers 200. It reports requests a
 // second of both, their ratio and their 99th percentiles. Run it with -benchtime=1x.
 func BenchmarkEndToEnd(b *testing.B) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as the program sets it
+	// As the program sets them.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))))
 	for _, conns := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprint("c=", conns), func(b *testing.B) {
 			ours, noop := serveOurs(b), serveNoop(b)
