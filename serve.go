@@ -322,7 +322,7 @@ const largestDecoded = 64 << 20
 
 // decoded returns a capture's body without its Content-Encoding, or as it is when that cannot be undone.
 func decoded(c *webhook.Capture) []byte {
-	body, err := payload.Decode(wire.Fields(c.Request.Head), c.Request.Body, largestDecoded)
+	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, largestDecoded)
 	if err != nil {
 		return c.Request.Body
 	}
@@ -331,7 +331,7 @@ func decoded(c *webhook.Capture) []byte {
 
 // describe recognises a body that was decoded already.
 func describe(c *webhook.Capture) webhook.Payload {
-	return payload.Describe(api.Header(wire.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
+	return payload.Describe(api.Header(webhook.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
 }
 
 func refs(c *webhook.Capture) []webhook.Ref { return payload.Refs(decoded(c)) }

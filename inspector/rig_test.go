@@ -55,10 +55,10 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 	cfg := inspector.Config{
 		Store: r.store, Bell: r.bell, Token: token, HookBase: base, Version: "test",
 		Describe: func(c *webhook.Capture) webhook.Payload {
-			return payload.Describe(api.Header(api.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
+			return payload.Describe(api.Header(webhook.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
 		},
 		Decode: func(c *webhook.Capture) []byte {
-			body, err := payload.Decode(api.Fields(c.Request.Head), c.Request.Body, 1<<20)
+			body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, 1<<20)
 			if err != nil {
 				return c.Request.Body
 			}

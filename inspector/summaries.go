@@ -113,7 +113,7 @@ func absent(code, message string) api.Payload {
 
 // unread names a large body by its type and size alone.
 func unread(c *webhook.Capture) api.Payload {
-	media := strings.ToLower(api.Header(api.Fields(c.Request.Head), "Content-Type"))
+	media := strings.ToLower(api.Header(webhook.Fields(c.Request.Head), "Content-Type"))
 	kind := webhook.PayloadBinary
 	switch {
 	case strings.Contains(media, "json"):

@@ -74,7 +74,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, 
 		return task{}, webhook.Ticket{}, err
 	}
 	c.ID = id.String()
-	fields := wire.Fields(in.Head)
+	fields := webhook.Fields(in.Head)
 	if in.Reason != "" {
 		c.Class = webhook.Incomplete
 	} else if c.Reason = prove(d, c, fields); c.Reason != "" {

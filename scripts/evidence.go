@@ -9,7 +9,6 @@ import (
 
 	"github.com/hookrange/hookrange/receiver/lag"
 	"github.com/hookrange/hookrange/receiver/webhook"
-	"github.com/hookrange/hookrange/receiver/wire"
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
@@ -74,7 +73,7 @@ func group(captures []webhook.Capture, tell func(*webhook.Capture) string) []del
 		if d.id != c.Delivery {
 			d.by = "trigger"
 		}
-		a := attempt{Capture: c, n: len(d.attempts) + 1, fields: wire.Fields(c.Request.Head)}
+		a := attempt{Capture: c, n: len(d.attempts) + 1, fields: webhook.Fields(c.Request.Head)}
 		if len(d.attempts) > 0 {
 			if before, ok := end(&d.attempts[len(d.attempts)-1].Capture); ok {
 				gap := c.ReceivedAt.Sub(before)

@@ -43,7 +43,7 @@ func TestFields(t *testing.T) {
 		"GET / HTTP/1.1\nA: 1\n\tmore\nnocolon\n\n":              {{Name: "A", Value: "1 more"}, {Name: "nocolon"}},
 		"GET / HTTP/1.1\r\nA: b:c\r\n":                           {{Name: "A", Value: "b:c"}},
 	} {
-		if diff := cmp.Diff(want, api.Fields([]byte(head))); diff != "" {
+		if diff := cmp.Diff(want, webhook.Fields([]byte(head))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", head, diff)
 		}
 	}

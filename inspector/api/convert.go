@@ -115,7 +115,7 @@ func (v View) value(f webhook.Field) string {
 
 // Capture returns a capture's JSON form with what is known of its payload.
 func (v View) Capture(c *webhook.Capture, p Payload) Capture {
-	fields := Fields(v.Mask.Bytes(c.Request.Head))
+	fields := webhook.Fields(v.Mask.Bytes(c.Request.Head))
 	target := v.Mask.String(c.Request.Target)
 	path, query := SplitTarget(target)
 	out := Capture{

@@ -142,7 +142,7 @@ func (f *forward) one(ctx context.Context, seq int64) error {
 	case err != nil:
 		return err
 	}
-	for _, field := range api.Fields(c.Request.Head) {
+	for _, field := range webhook.Fields(c.Request.Head) {
 		if strings.EqualFold(field.Name, webhook.ReplayMarker) {
 			return f.skip(seq, "it was sent on before: a loop")
 		}

@@ -163,7 +163,7 @@ func (o *onward) replay(ctx context.Context, endpoint string, seq int64, opts *R
 	}
 	order := webhook.Order{By: webhook.ByClient, Capture: c, Method: opts.Method, Body: opts.Body}
 	if len(opts.Set)+len(opts.Drop) > 0 {
-		if order.Header, err = edited(api.Fields(c.Request.Head), opts.Set, opts.Drop); err != nil {
+		if order.Header, err = edited(webhook.Fields(c.Request.Head), opts.Set, opts.Drop); err != nil {
 			return false, err
 		}
 	}

@@ -38,7 +38,7 @@ func (s *server) postSigned(want int, text, body string) {
 
 func testSignatureLab(r *rig) {
 	t := r.t
-	source, err := os.ReadFile(filepath.Join("inspector", "ui", "node_modules", "axe-core", "axe.min.js"))
+	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		t.Fatalf("axe-core is needed: run npm ci in inspector/ui: %v", err)
 	}

@@ -22,7 +22,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -50,7 +49,7 @@ type Candidate struct {
 
 func (c *Candidate) header() []webhook.Field {
 	if c.fields == nil {
-		c.fields = api.Fields(c.Capture.Request.Head)
+		c.fields = webhook.Fields(c.Capture.Request.Head)
 	}
 	return c.fields
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -33,27 +32,6 @@ func EndToEnd(header []webhook.Field) []webhook.Field {
 		if !dropped[strings.ToLower(f.Name)] {
 			out = append(out, f)
 		}
-	}
-	return out
-}
-
-// fields returns the header lines of a head. A folded line is joined to the one before it.
-func fields(head []byte) []webhook.Field {
-	_, rest, _ := bytes.Cut(head, []byte("\n"))
-	var out []webhook.Field
-	for len(rest) > 0 {
-		var line []byte
-		line, rest, _ = bytes.Cut(rest, []byte("\n"))
-		line = bytes.TrimSuffix(line, []byte("\r"))
-		if len(line) == 0 {
-			break
-		}
-		if (line[0] == ' ' || line[0] == '\t') && len(out) > 0 {
-			out[len(out)-1].Value += " " + string(bytes.Trim(line, " \t"))
-			continue
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		out = append(out, webhook.Field{Name: string(name), Value: string(bytes.Trim(value, " \t"))})
 	}
 	return out
 }

@@ -120,7 +120,7 @@ func (r *Relay) message(o *webhook.Order) (Message, error) {
 		m.Method = req.Method
 	}
 	if m.Header == nil {
-		m.Header = fields(req.Head)
+		m.Header = webhook.Fields(req.Head)
 	}
 	if m.Body == nil {
 		if req.Truncated || o.Capture.Class == webhook.Incomplete {
@@ -153,7 +153,7 @@ func Target(raw string) string {
 
 // Marked says whether a capture is one that was sent on by a Relay.
 func Marked(head []byte) bool {
-	for _, f := range fields(head) {
+	for _, f := range webhook.Fields(head) {
 		if strings.EqualFold(f.Name, webhook.ReplayMarker) {
 			return true
 		}

@@ -7,40 +7,13 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
-// Fields splits a raw head (request line, header lines, blank line) into its header fields: order, case and
-// repetition as sent, values without the white space around them, folded lines joined by one space.
-func Fields(head []byte) []webhook.Field {
-	_, rest, _ := bytes.Cut(head, []byte("\n"))
-	return lines(rest)
-}
-
 // Trailers returns the trailer fields of a body as it was framed in chunks.
 func Trailers(framed []byte) []webhook.Field {
 	at := lastChunk(framed)
 	if at < 0 {
 		return nil
 	}
-	return lines(framed[at:])
-}
-
-func lines(block []byte) []webhook.Field {
-	fields := make([]webhook.Field, 0, bytes.Count(block, []byte("\n")))
-	for len(block) > 0 {
-		var line []byte
-		line, block, _ = bytes.Cut(block, []byte("\n"))
-		line = bytes.TrimSuffix(line, []byte("\r"))
-		if len(line) == 0 {
-			break
-		}
-		if (line[0] == ' ' || line[0] == '\t') && len(fields) > 0 {
-			last := &fields[len(fields)-1]
-			last.Value += " " + string(bytes.Trim(line, " \t"))
-			continue
-		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		fields = append(fields, webhook.Field{Name: string(name), Value: string(bytes.Trim(value, " \t"))})
-	}
-	return fields
+	return webhook.FieldLines(framed[at:])
 }
 
 // blankLines counts the CR and LF bytes that net/http tolerates before a request line.

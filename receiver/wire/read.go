@@ -150,7 +150,7 @@ func ambiguous(head []byte, r *http.Request) bool {
 		return false
 	}
 	coded, sized := false, false
-	for _, field := range Fields(head) {
+	for _, field := range webhook.Fields(head) {
 		switch {
 		case strings.EqualFold(field.Name, "Transfer-Encoding"):
 			coded = true

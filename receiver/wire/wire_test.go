@@ -128,7 +128,7 @@ func TestReadKeepsTheRequestAsSent(t *testing.T) {
 					t.Errorf("%s (-want +got):\n%s", what, diff)
 				}
 			}
-			if diff := cmp.Diff(test.fields, wire.Fields(in.Head)); diff != "" {
+			if diff := cmp.Diff(test.fields, webhook.Fields(in.Head)); diff != "" {
 				t.Errorf("fields (-want +got):\n%s", diff)
 			}
 			if in.Reason != "" || in.Truncated || in.BodySize != int64(len(test.body)) {
@@ -301,7 +301,7 @@ func FuzzFields(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n"))
 	f.Add([]byte("\n:\n\n"))
 	f.Fuzz(func(_ *testing.T, raw []byte) {
-		wire.Fields(raw)
+		webhook.Fields(raw)
 		wire.Trailers(raw)
 	})
 }

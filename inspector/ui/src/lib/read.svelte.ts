@@ -20,12 +20,18 @@ export class ReadState {
     if (event.key === this.#key) this.#kept = keptOf(event.newValue);
   };
 
+  #onLeave = () => {
+    if (this.#saving !== undefined) this.#save();
+  };
+
   constructor(endpoint: string) {
     this.#key = 'hookrange.read.' + endpoint;
   }
 
   start(): void {
     addEventListener('storage', this.#onStorage);
+    // A tab that is closed or left stops nothing.
+    addEventListener('pagehide', this.#onLeave);
     try {
       this.#kept = keptOf(localStorage.getItem(this.#key));
     } catch {
@@ -35,7 +41,8 @@ export class ReadState {
 
   stop(): void {
     removeEventListener('storage', this.#onStorage);
-    if (this.#saving !== undefined) this.#save();
+    removeEventListener('pagehide', this.#onLeave);
+    this.#onLeave();
   }
 
   /** On the first visit what is there already is nothing new. */
