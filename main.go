@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -100,7 +101,7 @@ func run(ctx context.Context, p process) int {
 		kong.Exit(func(code int) { exited = code }),
 		kong.DefaultEnvars("HOOKRANGE"),
 		kong.Vars{"data": dataFolder(), "reports": command.ReportKinds()},
-		kong.Configuration(settings.load, "hookrange.yaml"),
+		kong.Configuration(settings.load, settingsPaths(p.args)...),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(p.out, (*io.Writer)(nil)),
 		kong.BindToProvider(cli.client),
@@ -131,6 +132,22 @@ func run(ctx context.Context, p process) int {
 	default:
 		return p.fail(err, exitWrong)
 	}
+}
+
+// settingsPaths is where settings are looked for when no file is named.
+func settingsPaths(args []string) []string {
+	if os.Getenv("HOOKRANGE_CONFIG") != "" {
+		return nil
+	}
+	for _, arg := range args {
+		if arg == "--config" || strings.HasPrefix(arg, "--config=") {
+			return nil
+		}
+		if arg == "--" {
+			break
+		}
+	}
+	return []string{"hookrange.yaml"}
 }
 
 // fail prints an error, and its hint where there is one, and passes the status on.
