@@ -60,24 +60,8 @@ func (s spacing) wants() string {
 
 func (s spacing) judge(e *evidence) finding {
 	f := finding{expected: s.wants(), captures: seqs(e.all())}
-	var ratios []float64
-	var shorter, longer, doubts []time.Duration
-	var texts []string
-	for _, d := range e.deliveries {
-		var gaps, doubt []time.Duration
-		for i := range d.attempts {
-			if a := &d.attempts[i]; a.gap != nil {
-				gaps, doubt = append(gaps, *a.gap), append(doubt, e.doubtOf(a))
-			}
-		}
-		texts = append(texts, shortList(gaps))
-		for i := 1; i < len(gaps); i++ {
-			ratios = append(ratios, float64(gaps[i])/float64(max(gaps[i-1], time.Millisecond)))
-			shorter, longer = append(shorter, min(gaps[i-1], gaps[i])), append(longer, max(gaps[i-1], gaps[i]))
-			doubts = append(doubts, max(doubt[i-1], doubt[i]))
-		}
-	}
-	text := "gaps " + strings.Join(texts, " ")
+	g := gapsOf(e)
+	text := "gaps " + strings.Join(g.texts, " ")
 	if s.form == "any" {
 		f.verdict, f.actual = result.Pass, text
 		if !slices.ContainsFunc(e.all(), func(a *attempt) bool { return a.gap != nil }) {
@@ -85,25 +69,77 @@ func (s spacing) judge(e *evidence) finding {
 		}
 		return f
 	}
-	if len(ratios) == 0 {
+	if len(g.ratios) == 0 {
 		f.verdict, f.actual, f.reason = result.Inconclusive, text, "it takes two gaps to compare, so three attempts of a delivery"
 		return f
 	}
-	ratio := median(ratios)
+	ratio := median(g.ratios)
 	f.actual = fmt.Sprintf("%s, median ratio %.2f", text, ratio)
 	switch {
-	case median(longer) < noWait:
+	case median(g.longer) < noWait:
 		f.verdict, f.reason = result.Fail, "the sender does not wait between attempts"
 		if s.form == "constant" {
 			f.verdict = result.Pass
 		}
-	case float64(median(doubts)) > lagShare*float64(median(shorter)):
+	case float64(median(g.doubts)) > lagShare*float64(median(g.shorter)):
 		f.verdict, f.lagged = result.Inconclusive, true
-		f.reason = "this machine was late by " + shortList(doubts) + ", too much to compare such gaps"
+		f.reason = "this machine was late by " + shortList(g.doubts) + ", too much to compare such gaps"
 	default:
 		f.verdict, f.reason = s.compare(ratio)
+		if f.verdict != result.Pass && (s.passes(median(g.least)) || s.passes(median(g.most)) || s.straddles(median(g.least), median(g.most))) {
+			f.verdict, f.lagged = result.Inconclusive, true
+			f.reason = "this machine was late by " + shortList(g.doubts) + ", which can be all that is wrong with these gaps"
+		}
 	}
 	return f
+}
+
+// growths are how each gap of the deliveries compares to the one before.
+type growths struct {
+	// least and most are what the ratios may be, as late as this machine was.
+	ratios, least, most     []float64
+	shorter, longer, doubts []time.Duration
+	// texts has the gaps of each delivery.
+	texts []string
+}
+
+func gapsOf(e *evidence) growths {
+	var g growths
+	for _, d := range e.deliveries {
+		var gaps, doubt []time.Duration
+		for i := range d.attempts {
+			if a := &d.attempts[i]; a.gap != nil {
+				gaps, doubt = append(gaps, *a.gap), append(doubt, e.doubtOf(a))
+			}
+		}
+		g.texts = append(g.texts, shortList(gaps))
+		for i := 1; i < len(gaps); i++ {
+			late := max(doubt[i-1], doubt[i])
+			g.ratios = append(g.ratios, ratioOf(gaps[i], gaps[i-1]))
+			g.least, g.most = append(g.least, ratioOf(gaps[i]-late, gaps[i-1]+late)), append(g.most, ratioOf(gaps[i]+late, gaps[i-1]-late))
+			g.shorter, g.longer = append(g.shorter, min(gaps[i-1], gaps[i])), append(g.longer, max(gaps[i-1], gaps[i]))
+			g.doubts = append(g.doubts, late)
+		}
+	}
+	return g
+}
+
+func ratioOf(gap, before time.Duration) float64 {
+	return float64(max(gap, 0)) / float64(max(before, time.Millisecond))
+}
+
+func (s spacing) passes(ratio float64) bool {
+	verdict, _ := s.compare(ratio)
+	return verdict == result.Pass
+}
+
+// straddles tells whether the right ratio is between two wrong ones.
+func (s spacing) straddles(least, most float64) bool {
+	want := s.factor
+	if s.form == "constant" {
+		want = 1
+	}
+	return s.form != "growing" && least < want && want < most
 }
 
 // compare judges a ratio that can be trusted.
