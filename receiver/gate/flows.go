@@ -31,28 +31,55 @@ type flowKey struct {
 // maxFlows bounds what is remembered to tell retransmissions from new tries.
 const maxFlows = 16384
 
-// flows tells tries to connect from retransmissions and from connections that were made after all. It has a lock of
-// its own, because the counter must never wait for a gate that waits for the counter.
+// flows tells tries to connect from retransmissions and from connections that were made after all. It goes by what was
+// seen between two borders and not by times: the kernel stamps a SYN late while stamping is being turned on. It has a
+// lock of its own, because the counter must never wait for a gate that waits for the counter.
 type flows struct {
 	mu sync.Mutex
 	// reached is what becomes of a SYN now; empty while the gate is open.
 	reached webhook.Reached
 	seen    map[flowKey]struct{}
-	// made are the peers whose connections were accepted lately.
-	made  map[netip.AddrPort]time.Time
+	// own are the addresses from which the gate itself connects.
+	own map[netip.AddrPort]struct{}
+	// made are the peers whose connections were accepted near a border; they are noted while near is set.
+	near  bool
+	made  map[netip.AddrPort]struct{}
 	fresh []flow
+}
+
+// approach is called before the gate leaves its state, and before the SYNs of that state are read.
+func (f *flows) approach() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.near = true
+	if len(f.fresh) == 0 {
+		f.made = nil
+	}
 }
 
 func (f *flows) begin(reached webhook.Reached) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reached = reached
+	f.reached, f.own = reached, nil
 }
 
-func (f *flows) end() {
+// end is called when the gate is open and the SYNs from before have been read. It tells whether some of them are
+// tries that may yet become connections; if so, take must follow.
+func (f *flows) end() (pending bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reached = ""
+	f.reached, f.own, f.near = "", nil, len(f.fresh) > 0
+	return f.near
+}
+
+// mine notes an address from which the gate is about to connect to itself.
+func (f *flows) mine(addr netip.AddrPort) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.own == nil {
+		f.own = map[netip.AddrPort]struct{}{}
+	}
+	f.own[addr] = struct{}{}
 }
 
 // saw notes a SYN and tells whether it is a new try that was not answered.
@@ -67,7 +94,7 @@ func (f *flows) saw(s syn) bool {
 		f.seen = map[flowKey]struct{}{}
 	}
 	f.seen[key] = struct{}{}
-	if f.reached == "" {
+	if _, own := f.own[s.peer]; own || f.reached == "" {
 		return false
 	}
 	f.fresh = append(f.fresh, flow{peer: s.peer, at: s.at, reached: f.reached})
@@ -78,41 +105,33 @@ func (f *flows) saw(s syn) bool {
 func (f *flows) accepted(peer netip.AddrPort) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now := time.Now()
-	if len(f.made) >= maxFlows/16 {
-		for old, at := range f.made {
-			if now.Sub(at) > 10*time.Second {
-				delete(f.made, old)
-			}
-		}
+	if !f.near || len(f.made) >= maxFlows {
+		return
 	}
 	if f.made == nil {
-		f.made = map[netip.AddrPort]time.Time{}
+		f.made = map[netip.AddrPort]struct{}{}
 	}
-	f.made[peer] = now
-}
-
-func (f *flows) pending() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.fresh) > 0
+	f.made[netip.AddrPortFrom(peer.Addr().WithZone(""), peer.Port())] = struct{}{}
 }
 
 // take returns the new tries without those that became connections; none unless sure.
 func (f *flows) take(sure bool) []flow {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !sure || len(f.fresh) == 0 {
+	if !sure {
 		return nil
 	}
 	found := f.fresh[:0:0]
 	for _, one := range f.fresh {
-		// A connection comes after its SYN. One that was made before is an earlier one from the same port.
-		if at, made := f.made[one.peer]; made && !at.Before(one.at) {
+		if _, made := f.made[one.peer]; made {
+			delete(f.made, one.peer)
 			continue
 		}
 		found = append(found, one)
 	}
 	f.fresh = nil
+	if f.near = f.reached != ""; !f.near {
+		f.made = nil
+	}
 	return found
 }

@@ -319,6 +319,7 @@ func (g *Gate) left(c *Conn) {
 // waits for the accept loop. SYNs that came before are told from those after by reading the counter's sockets at the
 // border.
 func (g *Gate) turn(to state) {
+	g.flows.approach()
 	g.count()
 	from := g.state
 	g.state = to
@@ -340,12 +341,11 @@ func (g *Gate) turn(to state) {
 	case stateOpen:
 		err = errors.Join(err, g.valve.open())
 		g.count()
-		g.flows.end()
-		g.doubt()
+		if g.flows.end() {
+			g.doubt()
+		}
 	case stateHole:
-		filler, holeErr := g.valve.hole(g.ctx)
-		g.flows.accepted(filler)
-		err = errors.Join(err, holeErr)
+		err = errors.Join(err, g.valve.hole(g.ctx, g.flows.mine))
 	default:
 	}
 	if err != nil {

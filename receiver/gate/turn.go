@@ -129,9 +129,6 @@ const doubtTime = 500 * time.Millisecond
 
 // doubt looks later at the tries that came while the valve was being opened: those that were accepted are none.
 func (g *Gate) doubt() {
-	if !g.flows.pending() {
-		return
-	}
 	g.running.Go(func() {
 		for g.wait(doubtTime); g.ctx.Err() == nil && g.valve.queued() > 0; {
 			g.wait(doubtTime / 10)

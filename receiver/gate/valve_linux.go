@@ -65,25 +65,56 @@ func (v *valve) open() error {
 }
 
 // hole makes the kernel drop SYNs: it does so when a queue of no length is full. Only a shut valve can be made a hole.
-// It returns the address of the connection that fills the queue.
-func (v *valve) hole(ctx context.Context) (netip.AddrPort, error) {
+// Before it connects, to fill the queue, it tells from where.
+func (v *valve) hole(ctx context.Context, from func(netip.AddrPort)) error {
 	const tries = 5
+	target := local(v.ln.Addr())
 	for range tries {
 		if err := v.listen(0); err != nil {
-			return netip.AddrPort{}, err
+			return err
 		}
-		dialer := net.Dialer{Timeout: 200 * time.Millisecond}
-		conn, err := dialer.DialContext(ctx, "tcp", local(v.ln.Addr()).String())
+		dialer := net.Dialer{Timeout: 200 * time.Millisecond, Control: func(_, _ string, raw syscall.RawConn) error {
+			return control(raw, func(fd int) error { return bind(fd, target.Addr(), from) })
+		}}
+		conn, err := dialer.DialContext(ctx, "tcp", target.String())
 		if err == nil {
 			v.filler = conn
-			return addrPort(conn.LocalAddr()), nil
+			return nil
 		}
 		// A sender was faster and took the place; it is reset, and has not been answered.
 		if err = v.shut(); err != nil {
-			return netip.AddrPort{}, err
+			return err
 		}
 	}
-	return netip.AddrPort{}, fmt.Errorf("the queue of %s could not be filled in %d tries", v.ln.Addr(), tries)
+	return fmt.Errorf("the queue of %s could not be filled in %d tries", target, tries)
+}
+
+// bind gives a socket that will connect to this machine's addr a free port, and tells which.
+func bind(fd int, addr netip.Addr, got func(netip.AddrPort)) error {
+	var at unix.Sockaddr
+	if addr.Is4() {
+		at = &unix.SockaddrInet4{Addr: addr.As4()}
+	} else {
+		six := &unix.SockaddrInet6{Addr: addr.As16()}
+		if zone, err := net.InterfaceByName(addr.Zone()); err == nil {
+			six.ZoneId = uint32(zone.Index) //nolint:gosec // an interface's number
+		}
+		at = six
+	}
+	if err := unix.Bind(fd, at); err != nil {
+		return err
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return err
+	}
+	switch at := bound.(type) {
+	case *unix.SockaddrInet4:
+		got(netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port))) //nolint:gosec // a port
+	case *unix.SockaddrInet6:
+		got(netip.AddrPortFrom(netip.AddrFrom16(at.Addr).Unmap(), uint16(at.Port))) //nolint:gosec // a port
+	}
+	return nil
 }
 
 func (v *valve) listen(length int) error {
@@ -119,9 +150,11 @@ func (v *valve) drain() error {
 
 func (v *valve) close() error { return errors.Join(v.drain(), v.ln.Close()) }
 
-func (v *valve) control(f func(fd int) error) error {
+func (v *valve) control(f func(fd int) error) error { return control(v.raw, f) }
+
+func control(raw syscall.RawConn, f func(fd int) error) error {
 	var err error
-	if outer := v.raw.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil {
+	if outer := raw.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil {
 		return outer
 	}
 	return err

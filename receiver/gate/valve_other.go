@@ -58,8 +58,8 @@ func (v *valve) open() error {
 
 func (*valve) queued() int { return 0 }
 
-func (*valve) hole(context.Context) (netip.AddrPort, error) {
-	return netip.AddrPort{}, errors.New("this system cannot leave connections unanswered")
+func (*valve) hole(context.Context, func(netip.AddrPort)) error {
+	return errors.New("this system cannot leave connections unanswered")
 }
 
 func (v *valve) close() error { return v.shut() }
