@@ -24,9 +24,9 @@ const (
 // retention does not bound is bounded to the newest 10 000, for 7 days. A connection of an endpoint that is gone
 // meanwhile is dropped. ErrNotFound, ErrUnavailable.
 func (s *Store) RecordConnection(ctx context.Context, c webhook.Connection) error {
-	e, ok := s.directory.Load().byName[c.Endpoint]
-	if !ok {
-		return fmt.Errorf("store: record connection: endpoint %q: %w", c.Endpoint, webhook.ErrNotFound)
+	e, err := s.find(c.Endpoint)
+	if err != nil {
+		return fmt.Errorf("store: record connection: %w", err)
 	}
 	w := &connecting{place: e.place, at: c.At.UnixNano(), data: packConnection(&c, e.id)}
 	if _, err := s.queue.putWait(ctx, w, int64(len(w.data))); err != nil {
@@ -51,7 +51,7 @@ func (w *connecting) write(t *tx) error {
 	if w.place.gone {
 		return nil
 	}
-	if _, err := t.exec(insert, t.next(), w.place.id, w.at, w.data); err != nil {
+	if _, err := t.exec(insert, t.next(tableConnections), w.place.id, w.at, w.data); err != nil {
 		return err
 	}
 	w.place.connections++
@@ -99,9 +99,9 @@ func (s *Store) DeleteConnections(ctx context.Context, endpoint string, through 
 	for more := true; more; {
 		step := make(chan int, 1)
 		err := s.do(ctx, 0, func(t *tx) error {
-			e, ok := s.directory.Load().byName[endpoint]
-			if !ok || e.gone {
-				return webhook.ErrNotFound
+			e, err := t.find(endpoint)
+			if err != nil {
+				return err
 			}
 			if err := t.secure(); err != nil {
 				return err

@@ -18,20 +18,15 @@ func (s *Store) DeleteCapture(ctx context.Context, endpoint string, seq webhook.
 
 func (t *tx) deleteOne(endpoint string, seq int64) error {
 	const (
-		laneOf  = `SELECT lane FROM captures WHERE seq = ?`
 		find    = `SELECT seq, size, received_at, refs, delivery, coalesce(share, seq), body IS NOT NULL FROM captures WHERE seq = ?`
 		outcome = `DELETE FROM outcomes WHERE capture = ?`
 		note    = `DELETE FROM notes WHERE capture = ?`
 		replays = `DELETE FROM replays WHERE capture = ?`
 		capture = `DELETE FROM captures WHERE seq = ?`
 	)
-	laneID, err := t.integer(laneOf, seq)
+	laneID, err := t.laneOf(endpoint, seq)
 	if err != nil {
 		return err
-	}
-	e, ok := t.w.s.directory.Load().byName[endpoint]
-	if !ok || e.gone || laneID>>2 != e.id {
-		return webhook.ErrNotFound
 	}
 	rows, err := t.doomed(find, seq)
 	if err != nil || len(rows) != 1 {
@@ -88,9 +83,9 @@ func (s *Store) DeleteCaptures(ctx context.Context, endpoint string, class webho
 func (s *Store) deleteStep(ctx context.Context, endpoint string, class webhook.Class, through webhook.Seq) (int, error) {
 	done := make(chan int, 1)
 	err := s.do(ctx, 0, func(t *tx) error {
-		e, ok := s.directory.Load().byName[endpoint]
-		if !ok || e.gone {
-			return webhook.ErrNotFound
+		e, err := t.find(endpoint)
+		if err != nil {
+			return err
 		}
 		n, _ := classNumber(class)
 		rows, err := t.oldest(e.lanes[n], int64(through), trimRows)

@@ -48,9 +48,9 @@ func (c *change) ring() {
 
 // Endpoint returns an endpoint without locking anything, or ErrNotFound.
 func (s *Store) Endpoint(name string) (*webhook.Endpoint, error) {
-	e, ok := s.directory.Load().byName[name]
-	if !ok {
-		return nil, fmt.Errorf("store: endpoint %q: %w", name, webhook.ErrNotFound)
+	e, err := s.find(name)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
 	}
 	return e.endpoint, nil
 }
@@ -213,9 +213,9 @@ func (t *tx) deleteEndpoint(name string) ([]*lane, error) {
 		conns  = `DELETE FROM connections WHERE endpoint = ?`
 	)
 	s := t.w.s
-	e, ok := s.directory.Load().byName[name]
-	if !ok || e.gone {
-		return nil, webhook.ErrNotFound
+	e, err := t.find(name)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.secure(); err != nil {
 		return nil, err

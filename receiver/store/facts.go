@@ -10,6 +10,20 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
+// table is one of those that keep facts.
+type table int
+
+const (
+	tableCaptures table = iota
+	tableOutcomes
+	tableObjects
+	tableDeletions
+	tableConnections
+	tableNotes
+	tableReplays
+	tables
+)
+
 // Facts returns the facts after a seq in order, at most limit (1 to 1000), and none when there are none yet. A watcher
 // that goes on from the last one's Seq sees each fact that still exists exactly once:
 //
@@ -32,9 +46,13 @@ func (s *Store) Facts(ctx context.Context, after webhook.Seq, limit int) ([]webh
 			return nil, nil
 		}
 		w := &window{s: s, directory: s.directory.Load(), after: int64(after), through: last, limit: limit}
-		for _, read := range []func(context.Context) error{
-			w.arrivals, w.outcomes, w.objects, w.deletions, w.connections, w.notes, w.replays,
+		for of, read := range [tables]func(context.Context) error{
+			tableCaptures: w.arrivals, tableOutcomes: w.outcomes, tableObjects: w.objects, tableDeletions: w.deletions,
+			tableConnections: w.connections, tableNotes: w.notes, tableReplays: w.replays,
 		} {
+			if s.newest[of].Load() <= w.after {
+				continue
+			}
 			if err := read(ctx); err != nil {
 				return nil, fmt.Errorf("store: facts after %d: %w", after, err)
 			}
@@ -94,52 +112,52 @@ func (w *window) arrivals(ctx context.Context) error {
 }
 
 func (w *window) outcomes(ctx context.Context) error {
-	const query = `SELECT o.seq, o.capture, o.data, c.lane FROM outcomes o JOIN captures c ON c.seq = o.capture
+	const query = `SELECT o.seq, o.capture, o.data, c.lane, '' FROM outcomes o JOIN captures c ON c.seq = o.capture
 		WHERE o.seq > ? AND o.seq <= ? ORDER BY o.seq LIMIT ?`
-	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
-		var seq, capture, laneID int64
-		var data []byte
-		if err := r.Scan(&seq, &capture, &data, &laneID); err != nil {
-			return seq, err
-		}
-		endpoint, ok := w.directory.nameOf(laneID)
-		if !ok {
-			return seq, nil
-		}
-		o, err := unpackOutcome(data, webhook.Seq(capture), webhook.Seq(seq))
-		if err != nil {
-			w.s.quarantine.report(ctx, "outcome", seq, err)
-			return seq, nil
-		}
-		w.facts = append(w.facts, webhook.Fact{
-			Seq: o.Seq, Kind: webhook.FactOutcome, Endpoint: endpoint, Of: webhook.Seq(capture), Outcome: o,
-		})
-		return seq, nil
+	return w.ofCaptures(ctx, query, "outcome", func(row *ofCapture, fact *webhook.Fact) (err error) {
+		fact.Kind = webhook.FactOutcome
+		fact.Outcome, err = unpackOutcome(row.data, fact.Of, fact.Seq)
+		return err
 	})
 }
 
 func (w *window) objects(ctx context.Context) error {
-	const query = `SELECT o.seq, o.capture, o.name, o.data, c.lane FROM objects o JOIN captures c ON c.seq = o.capture
+	const query = `SELECT o.seq, o.capture, o.data, c.lane, o.name FROM objects o JOIN captures c ON c.seq = o.capture
 		WHERE o.seq > ? AND o.seq <= ? ORDER BY o.seq LIMIT ?`
+	return w.ofCaptures(ctx, query, "object", func(row *ofCapture, fact *webhook.Fact) error {
+		object, err := unpackObject(row.data, fact.Of, row.name)
+		object.Seq, object.Endpoint = fact.Seq, fact.Endpoint
+		fact.Kind, fact.Object = webhook.FactResolved, &object
+		return err
+	})
+}
+
+// ofCapture is the row of a fact that belongs to a capture.
+type ofCapture struct {
+	seq, capture int64
+	data         []byte
+	name         string
+}
+
+// ofCaptures runs a query for seq, capture, data, lane and name over the window; read completes the fact of a row.
+func (w *window) ofCaptures(ctx context.Context, query, kind string, read func(*ofCapture, *webhook.Fact) error) error {
 	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
-		var seq, capture, laneID int64
-		var name string
-		var data []byte
-		if err := r.Scan(&seq, &capture, &name, &data, &laneID); err != nil {
-			return seq, err
+		var row ofCapture
+		var laneID int64
+		if err := r.Scan(&row.seq, &row.capture, &row.data, &laneID, &row.name); err != nil {
+			return row.seq, err
 		}
 		endpoint, ok := w.directory.nameOf(laneID)
 		if !ok {
-			return seq, nil
+			return row.seq, nil
 		}
-		o, err := unpackObject(data, webhook.Seq(capture), name)
-		if err != nil {
-			w.s.quarantine.report(ctx, "object", seq, err)
-			return seq, nil
+		fact := webhook.Fact{Seq: webhook.Seq(row.seq), Endpoint: endpoint, Of: webhook.Seq(row.capture)}
+		if err := read(&row, &fact); err != nil {
+			w.s.quarantine.report(ctx, kind, row.seq, err)
+			return row.seq, nil
 		}
-		o.Seq, o.Endpoint = webhook.Seq(seq), endpoint
-		w.facts = append(w.facts, webhook.Fact{Seq: o.Seq, Kind: webhook.FactResolved, Endpoint: endpoint, Of: o.Capture, Object: &o})
-		return seq, nil
+		w.facts = append(w.facts, fact)
+		return row.seq, nil
 	})
 }
 

@@ -87,20 +87,29 @@ func (s *Store) loadLanes(c *conn) error {
 // deleted without a newer one, so no seq is given out twice.
 func (s *Store) loadSeq(c *conn) error {
 	const (
-		last = `SELECT max(
-			coalesce((SELECT max(seq) FROM captures), 0), coalesce((SELECT max(seq) FROM outcomes), 0),
-			coalesce((SELECT max(seq) FROM objects), 0), coalesce((SELECT max(seq) FROM deletions), 0),
-			coalesce((SELECT max(seq) FROM connections), 0), coalesce((SELECT max(seq) FROM notes), 0),
-			coalesce((SELECT max(seq) FROM replays), 0))`
 		deletions = `SELECT count(*) FROM deletions`
 		notes     = `SELECT count(*) FROM notes`
 	)
-	seq, err := c.integer(last)
-	if err != nil {
-		return err
+	seq := int64(0)
+	for of, query := range [tables]string{
+		tableCaptures:    `SELECT coalesce(max(seq), 0) FROM captures`,
+		tableOutcomes:    `SELECT coalesce(max(seq), 0) FROM outcomes`,
+		tableObjects:     `SELECT coalesce(max(seq), 0) FROM objects`,
+		tableDeletions:   `SELECT coalesce(max(seq), 0) FROM deletions`,
+		tableConnections: `SELECT coalesce(max(seq), 0) FROM connections`,
+		tableNotes:       `SELECT coalesce(max(seq), 0) FROM notes`,
+		tableReplays:     `SELECT coalesce(max(seq), 0) FROM replays`,
+	} {
+		last, err := c.integer(query)
+		if err != nil {
+			return err
+		}
+		s.newest[of].Store(last)
+		seq = max(seq, last)
 	}
 	s.writer.seq, s.writer.committed = seq, seq
 	s.last.Store(seq)
+	var err error
 	if s.writer.deletions, err = c.integer(deletions); err != nil {
 		return err
 	}

@@ -32,22 +32,16 @@ func (s *Store) ChangeNote(ctx context.Context, endpoint string, capture webhook
 
 func (t *tx) changeNote(endpoint string, capture int64, change webhook.NoteChange) (webhook.Note, error) {
 	const (
-		laneOf = `SELECT lane FROM captures WHERE seq = ?`
-		find   = `SELECT seq, data FROM notes WHERE capture = ?`
-		save   = `INSERT INTO notes (capture, seq, data) VALUES (?1, ?2, ?3)
+		find = `SELECT seq, data FROM notes WHERE capture = ?`
+		save = `INSERT INTO notes (capture, seq, data) VALUES (?1, ?2, ?3)
 			ON CONFLICT (capture) DO UPDATE SET seq = ?2, data = ?3`
 	)
 	var note webhook.Note
-	laneID, err := t.integer(laneOf, capture)
-	if err != nil {
+	if _, err := t.laneOf(endpoint, capture); err != nil {
 		return note, err
 	}
-	e, ok := t.w.s.directory.Load().byName[endpoint]
-	if !ok || e.gone || laneID>>2 != e.id {
-		return note, webhook.ErrNotFound
-	}
 	there := false
-	err = t.query(find, func(row []driver.Value) error {
+	err := t.query(find, func(row []driver.Value) error {
 		there = true
 		data, _ := row[1].([]byte)
 		// A damaged note is as good as none.
@@ -69,7 +63,7 @@ func (t *tx) changeNote(endpoint string, capture int64, change webhook.NoteChang
 			return note, err
 		}
 	}
-	note.Seq = webhook.Seq(t.next())
+	note.Seq = webhook.Seq(t.next(tableNotes))
 	if _, err := t.exec(save, capture, int64(note.Seq), packNote(&note, webhook.Seq(capture))); err != nil {
 		return note, err
 	}
@@ -125,29 +119,14 @@ func (s *Store) loadNotes(ctx context.Context, captures []int64, into map[int64]
 }
 
 func (w *window) notes(ctx context.Context) error {
-	const query = `SELECT n.seq, n.capture, n.data, c.lane FROM notes n JOIN captures c ON c.seq = n.capture
+	const query = `SELECT n.seq, n.capture, n.data, c.lane, '' FROM notes n JOIN captures c ON c.seq = n.capture
 		WHERE n.seq > ? AND n.seq <= ? ORDER BY n.seq LIMIT ?`
-	if w.s.notes.Load() == 0 {
-		return nil
-	}
-	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
-		var seq, capture, laneID int64
-		var data []byte
-		if err := r.Scan(&seq, &capture, &data, &laneID); err != nil {
-			return seq, err
+	return w.ofCaptures(ctx, query, "note", func(row *ofCapture, fact *webhook.Fact) (err error) {
+		fact.Kind = webhook.FactNote
+		if fact.Note, err = unpackNote(row.data, fact.Of); err == nil {
+			fact.Note.Seq = fact.Seq
 		}
-		endpoint, ok := w.directory.nameOf(laneID)
-		if !ok {
-			return seq, nil
-		}
-		note, err := unpackNote(data, webhook.Seq(capture))
-		if err != nil {
-			w.s.quarantine.report(ctx, "note", seq, err)
-			return seq, nil
-		}
-		note.Seq = webhook.Seq(seq)
-		w.facts = append(w.facts, webhook.Fact{Seq: note.Seq, Kind: webhook.FactNote, Endpoint: endpoint, Of: webhook.Seq(capture), Note: note})
-		return seq, nil
+		return err
 	})
 }
 

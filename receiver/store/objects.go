@@ -78,7 +78,7 @@ func (p *planning) write(t *tx) error {
 	for place := range p.objects {
 		o := p.objects[place]
 		o.Capture = p.capture
-		_, err := t.exec(insert, int64(o.Capture), o.Name, int64(place), t.next(), dueOf(&o), orZero(o.ExpiresAt, math.MaxInt64),
+		_, err := t.exec(insert, int64(o.Capture), o.Name, int64(place), t.next(tableObjects), dueOf(&o), orZero(o.ExpiresAt, math.MaxInt64),
 			int64(len(o.Data)), packObject(&o), contentOf(&o))
 		if err != nil {
 			return err
@@ -138,7 +138,7 @@ func (t *tx) settle(o *webhook.Object) error {
 	if before < 0 {
 		return webhook.ErrNotFound
 	}
-	_, err = t.exec(update, t.next(), dueOf(o), orZero(o.ExpiresAt, math.MaxInt64), int64(len(o.Data)), packObject(o), contentOf(o),
+	_, err = t.exec(update, t.next(tableObjects), dueOf(o), orZero(o.ExpiresAt, math.MaxInt64), int64(len(o.Data)), packObject(o), contentOf(o),
 		int64(o.Capture), o.Name)
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type Store struct {
 	quarantine *quarantine
 	// last is the newest committed seq.
 	last atomic.Int64
+	// newest is, for each table, the seq of its newest fact, or more: one that was rolled back counts too.
+	newest [tables]atomic.Int64
 	// notes is how many notes there are.
 	notes atomic.Int64
 

@@ -252,11 +252,6 @@ func (s *Store) loadBody(ctx context.Context, o *opened) error {
 // Capture returns a whole capture with its bodies, outcome and objects (these without data). ErrNotFound, or
 // ErrDamaged when what is stored does not match its checksums.
 func (s *Store) Capture(ctx context.Context, endpoint string, seq webhook.Seq) (webhook.Capture, error) {
-	const exists = `SELECT lane FROM captures WHERE seq = ?`
-	e, err := s.find(endpoint)
-	if err != nil {
-		return webhook.Capture{}, fmt.Errorf("store: capture %d: %w", seq, err)
-	}
 	budget := int64(math.MaxInt64)
 	found, err := s.load(ctx, []int64{int64(seq)}, true, &budget)
 	if err != nil {
@@ -265,14 +260,24 @@ func (s *Store) Capture(ctx context.Context, endpoint string, seq webhook.Seq) (
 	if len(found) == 1 && found[0].Endpoint == endpoint {
 		return found[0], nil
 	}
-	lanes, err := s.readers.integers(ctx, exists, int64(seq))
-	if err == nil {
-		err = webhook.ErrNotFound
-		if len(lanes) == 1 && lanes[0]>>2 == e.id {
-			err = webhook.ErrDamaged
-		}
+	if err = s.has(ctx, endpoint, seq); err == nil {
+		err = webhook.ErrDamaged
 	}
 	return webhook.Capture{}, fmt.Errorf("store: capture %d of %q: %w", seq, endpoint, err)
+}
+
+// has returns nil when an endpoint has a capture, even a damaged one, or ErrNotFound.
+func (s *Store) has(ctx context.Context, endpoint string, capture webhook.Seq) error {
+	const query = `SELECT lane FROM captures WHERE seq = ?`
+	e, err := s.find(endpoint)
+	if err != nil {
+		return err
+	}
+	lanes, err := s.readers.integers(ctx, query, int64(capture))
+	if err == nil && (len(lanes) != 1 || lanes[0]>>2 != e.id) {
+		err = webhook.ErrNotFound
+	}
+	return err
 }
 
 // Counts returns how many captures of each class an endpoint has as of the last commit. ErrNotFound.

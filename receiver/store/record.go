@@ -54,9 +54,9 @@ func (s *Store) prepare(ctx context.Context, c *webhook.Capture, hasRefs bool) (
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	e, ok := s.directory.Load().byName[c.Endpoint]
-	if !ok {
-		return nil, fmt.Errorf("endpoint %q: %w", c.Endpoint, webhook.ErrNotFound)
+	e, err := s.find(c.Endpoint)
+	if err != nil {
+		return nil, err
 	}
 	class, ok := classNumber(c.Class)
 	if !ok {
@@ -125,7 +125,7 @@ func (r *recording) write(t *tx) error {
 		r.refusal = fmt.Errorf("%w: the disk is too full for captures", webhook.ErrUnavailable)
 		return r.refusal
 	}
-	r.seq = t.next()
+	r.seq = t.next(tableCaptures)
 	stamp(r.record, r.seq)
 	var share, body, framed any
 	size := r.size()
@@ -177,7 +177,7 @@ func (e *ending) write(t *tx) error {
 	// keeps a copy of each page that it changes, in case it must be undone after some of its rows.
 	const insert = `INSERT OR IGNORE INTO outcomes (capture, seq, data)
 		VALUES (?1, (SELECT ?2 FROM captures WHERE seq = ?1), ?3)`
-	_, err := t.exec(insert, int64(e.capture), t.next(), e.data)
+	_, err := t.exec(insert, int64(e.capture), t.next(tableOutcomes), e.data)
 	return err
 }
 

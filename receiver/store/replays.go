@@ -25,46 +25,29 @@ func (s *Store) RecordReplay(ctx context.Context, r webhook.Replay) error {
 
 func (t *tx) replayed(r *webhook.Replay, data []byte) error {
 	const (
-		laneOf = `SELECT lane FROM captures WHERE seq = ?`
 		insert = `INSERT INTO replays (seq, capture, data) VALUES (?, ?, ?)`
 		prune  = `DELETE FROM replays WHERE capture = ?1 AND seq <=
 			(SELECT seq FROM replays WHERE capture = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)`
 	)
-	laneID, err := t.integer(laneOf, int64(r.Capture))
-	if err != nil {
+	if _, err := t.laneOf(r.Endpoint, int64(r.Capture)); err != nil {
 		return err
 	}
-	e, ok := t.w.s.directory.Load().byName[r.Endpoint]
-	if !ok || e.gone || laneID>>2 != e.id {
-		return webhook.ErrNotFound
-	}
-	if _, err = t.exec(insert, t.next(), int64(r.Capture), data); err != nil {
+	if _, err := t.exec(insert, t.next(tableReplays), int64(r.Capture), data); err != nil {
 		return err
 	}
-	_, err = t.exec(prune, int64(r.Capture), int64(maxReplays))
+	_, err := t.exec(prune, int64(r.Capture), int64(maxReplays))
 	return err
 }
 
 // Replays returns the kept tries to send a capture on, oldest first. Damaged rows are left out and logged once.
 // ErrNotFound when there is no such capture.
 func (s *Store) Replays(ctx context.Context, endpoint string, capture webhook.Seq) ([]webhook.Replay, error) {
-	const (
-		exists = `SELECT lane FROM captures WHERE seq = ?`
-		query  = `SELECT seq, data FROM replays WHERE capture = ? ORDER BY seq LIMIT ?`
-	)
-	e, err := s.find(endpoint)
-	if err != nil {
-		return nil, fmt.Errorf("store: replays: %w", err)
-	}
-	lanes, err := s.readers.integers(ctx, exists, int64(capture))
-	if err == nil && (len(lanes) != 1 || lanes[0]>>2 != e.id) {
-		err = webhook.ErrNotFound
-	}
-	if err != nil {
+	const query = `SELECT seq, data FROM replays WHERE capture = ? ORDER BY seq LIMIT ?`
+	if err := s.has(ctx, endpoint, capture); err != nil {
 		return nil, fmt.Errorf("store: replays of capture %d of %q: %w", capture, endpoint, err)
 	}
 	var found []webhook.Replay
-	err = s.readers.each(ctx, query, func(r *sql.Rows) error {
+	err := s.readers.each(ctx, query, func(r *sql.Rows) error {
 		var seq int64
 		var data []byte
 		if err := r.Scan(&seq, &data); err != nil {
@@ -93,25 +76,13 @@ func (s *Store) replay(ctx context.Context, seq, capture int64, data []byte) (we
 }
 
 func (w *window) replays(ctx context.Context) error {
-	const query = `SELECT r.seq, r.capture, r.data, c.lane FROM replays r JOIN captures c ON c.seq = r.capture
+	const query = `SELECT r.seq, r.capture, r.data, c.lane, '' FROM replays r JOIN captures c ON c.seq = r.capture
 		WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`
-	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
-		var seq, capture, laneID int64
-		var data []byte
-		if err := r.Scan(&seq, &capture, &data, &laneID); err != nil {
-			return seq, err
-		}
-		endpoint, ok := w.directory.nameOf(laneID)
-		if !ok {
-			return seq, nil
-		}
-		if one, ok := w.s.replay(ctx, seq, capture, data); ok {
-			one.Endpoint = endpoint
-			w.facts = append(w.facts, webhook.Fact{
-				Seq: one.Seq, Kind: webhook.FactReplay, Endpoint: endpoint, Of: one.Capture, Replay: &one,
-			})
-		}
-		return seq, nil
+	return w.ofCaptures(ctx, query, "replay", func(row *ofCapture, fact *webhook.Fact) error {
+		replay, err := unpackReplay(row.data, fact.Of)
+		replay.Seq, replay.Endpoint = fact.Seq, fact.Endpoint
+		fact.Kind, fact.Replay = webhook.FactReplay, &replay
+		return err
 	})
 }
 

@@ -22,10 +22,34 @@ type savedLane struct {
 	state laneState
 }
 
-// next gives out the next seq.
-func (t *tx) next() int64 {
+// next gives out the next seq, to a fact in this table.
+func (t *tx) next(of table) int64 {
 	t.w.seq++
+	t.w.s.newest[of].Store(t.w.seq)
 	return t.w.seq
+}
+
+// find returns the entry of an endpoint that is there in this transaction, or ErrNotFound.
+func (t *tx) find(endpoint string) (*entry, error) {
+	e, err := t.w.s.find(endpoint)
+	if err != nil || e.gone {
+		return nil, webhook.ErrNotFound
+	}
+	return e, nil
+}
+
+// laneOf returns the lane of an endpoint's capture, or ErrNotFound.
+func (t *tx) laneOf(endpoint string, capture int64) (int64, error) {
+	const query = `SELECT lane FROM captures WHERE seq = ?`
+	e, err := t.find(endpoint)
+	if err != nil {
+		return 0, err
+	}
+	id, err := t.integer(query, capture)
+	if err == nil && id>>2 != e.id {
+		err = webhook.ErrNotFound
+	}
+	return id, err
 }
 
 // touch must be called before a lane is changed.
@@ -63,7 +87,7 @@ func (t *tx) deleted(endpoint string, of *lane, deletion *webhook.Deletion) erro
 		supersede = `DELETE FROM deletions WHERE seq = ?`
 		prune     = `DELETE FROM deletions WHERE seq IN (SELECT seq FROM deletions ORDER BY seq LIMIT ?)`
 	)
-	seq := t.next()
+	seq := t.next(tableDeletions)
 	var laneID any
 	if of != nil {
 		laneID = of.id
