@@ -51,6 +51,9 @@ type gates struct {
 	serving sync.WaitGroup
 }
 
+// retryTime is how long a listener that could not be opened waits for the next try.
+const retryTime = time.Second
+
 // own is the listener of one endpoint.
 type own struct {
 	// endpoint is the version that the listener agrees with.
@@ -59,7 +62,9 @@ type own struct {
 	// gate is nil for an endpoint without a listener; problem says why it is when it should not be.
 	gate    *gate.Gate
 	problem error
-	server  *http.Server
+	// stale makes the next look try again.
+	stale  bool
+	server *http.Server
 }
 
 func newGates(s *Server, where Listeners) *gates {
@@ -121,7 +126,7 @@ func (g *gates) sync(name string) *own {
 		g.close(name)
 		return nil
 	}
-	if before != nil && before.endpoint == ep {
+	if before != nil && before.endpoint == ep && !before.stale {
 		return before
 	}
 	program, err := g.s.program(ep.Respond)
@@ -145,8 +150,13 @@ func (g *gates) sync(name string) *own {
 		return o
 	}
 	if o.problem = g.open(o, program); o.problem != nil {
-		g.s.config.Log.Error("endpoint has no listener of its own", slog.String("endpoint", name), slog.Any("error", o.problem))
+		if before == nil || before.problem == nil || before.problem.Error() != o.problem.Error() {
+			g.s.config.Log.Error("endpoint has no listener of its own", slog.String("endpoint", name), slog.Any("error", o.problem))
+		}
 		return o
+	}
+	if before != nil && before.problem != nil {
+		g.s.config.Log.Info("endpoint has its listener now", slog.String("endpoint", name))
 	}
 	if g.running {
 		g.serve(o)
@@ -249,13 +259,29 @@ func (g *gates) run(ctx context.Context) {
 		}
 	}
 	g.mu.Unlock()
+	retry := time.NewTicker(retryTime)
+	defer retry.Stop()
 	for {
 		changed := g.s.config.Store.Changed()
 		g.follow()
 		select {
 		case <-changed:
+		case <-retry.C:
+			g.retry()
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// retry opens the listeners that could not be opened, perhaps because another program had the port.
+func (g *gates) retry() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for name, o := range g.own {
+		if o.problem != nil {
+			o.stale = true
+			g.sync(name)
 		}
 	}
 }

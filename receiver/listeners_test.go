@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver"
 	"github.com/hookrange/hookrange/receiver/gate"
@@ -87,15 +88,31 @@ func TestEndpointsToldApartByName(t *testing.T) {
 	}
 }
 
+// freePorts returns a port that is free and a listener that has the next one. Other tests take ports of the range, too.
+func freePorts(t *testing.T, among gate.Ports) (port int, next net.Listener) {
+	t.Helper()
+	var listen net.ListenConfig
+	for port = among.First; port < among.Last; port++ {
+		one, err := listen.Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		if err = one.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if next, err = listen.Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port+1)); err == nil {
+			return port, next
+		}
+	}
+	t.Fatalf("no two free ports from %d to %d", among.First, among.Last)
+	return 0, nil
+}
+
 func TestListenersThatCannotBe(t *testing.T) {
 	t.Parallel()
 	config := own()
 	config.Listeners.Name = "range.example"
-	port := config.Listeners.Ports.First
-	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port+1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	port, taken := freePorts(t, config.Listeners.Ports)
 	t.Cleanup(func() { _ = taken.Close() })
 	first := open("first", "s", "200")
 	first.Listener = &webhook.ListenerPolicy{Port: port}
@@ -107,6 +124,21 @@ func TestListenersThatCannotBe(t *testing.T) {
 	}
 	if base, ok := e.server.Address("second"); ok || e.server.Problem("second") == nil || !strings.Contains(e.server.Problem("second").Error(), "in use") {
 		t.Errorf("second is at %s: %v", base, e.server.Problem("second"))
+	}
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.Tick(10 * time.Millisecond); e.server.Problem("second") != nil; <-tick {
+		if ctx.Err() != nil {
+			t.Fatalf("the port is free and not taken: %v", e.server.Problem("second"))
+		}
+	}
+	client := e.sender(t, false)
+	loopback(t, client, strconv.Itoa(port+1))
+	if status, err := send(t, client, e.hookURL(t, "second"), "x"); err != nil || status != http.StatusOK {
+		t.Errorf("after the port became free: %d, %v", status, err)
 	}
 	withNames := receiver.New(named(t, own()))
 	for name, test := range map[string]struct {
