@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -188,6 +190,7 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, 
 		case <-ctx.Done():
 			return
 		}
+		c.spawn(at, in.URL)
 		err := start(ctx, in)
 		if err != nil && ctx.Err() == nil {
 			c.mu.Lock()
@@ -209,6 +212,24 @@ func (c *caseRun) trigger(ctx context.Context, at *lentEndpoint, s triggerStep, 
 		return
 	}
 	c.triggers.Go(begin)
+}
+
+// spawn notes when a trigger begins whose sender is a program of its own.
+func (c *caseRun) spawn(at *lentEndpoint, to string) {
+	spawner, ok := c.config.Sender.(Spawner)
+	if !ok || !spawner.Spawns() {
+		return
+	}
+	parsed, err := url.Parse(to)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.spawned == nil {
+		at.spawned = map[string]time.Time{}
+	}
+	at.spawned[parsed.EscapedPath()] = time.Now()
 }
 
 // silent says why nothing came, as far as that is known.
@@ -238,6 +259,9 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	kind, _ := kindOf(s.kind)
 	all := e.all()
 	e.lag, e.clock, e.vars = max(c.clock.Worst(), lateness(all)), c.clock, c.vars
+	c.mu.Lock()
+	e.spawned = maps.Clone(at.spawned)
+	c.mu.Unlock()
 	switch {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.

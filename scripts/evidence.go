@@ -25,6 +25,8 @@ type evidence struct {
 	clock *lag.Watch
 	scale float64
 	vars  map[string]string
+	// spawned is when the program behind a path's first attempt was started; empty for senders that run already.
+	spawned map[string]time.Time
 }
 
 // delivery is all attempts of one message.
@@ -151,6 +153,16 @@ func (e *evidence) doubt(from, to time.Time) time.Duration {
 // doubtOf is by how much the gap before an attempt may be wrong.
 func (e *evidence) doubtOf(a *attempt) time.Duration {
 	return e.doubt(a.ReceivedAt.Add(-*a.gap), a.ReceivedAt)
+}
+
+// ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start. A
+// program that takes longer than the time it is to wait does other things first, which say nothing of its clock.
+func (e *evidence) ahead(a *attempt, limit time.Duration) time.Duration {
+	at, ok := e.spawned[byPath(&a.Capture)]
+	if !ok || a.n > 1 || a.ReceivedAt.Sub(at) > limit {
+		return 0
+	}
+	return max(a.ReceivedAt.Sub(at), 0)
 }
 
 // lateness is how much later than planned the slowest answer began.

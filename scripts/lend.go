@@ -68,6 +68,14 @@ type Sender interface {
 	Trigger(ctx context.Context, in TriggerInput) error
 }
 
+// Spawner is a Sender that starts a program for each trigger. Its clock may run before anything arrives, and on a busy
+// machine it is some while until something does.
+type Spawner interface {
+	Sender
+	// Spawns tells whether it does so.
+	Spawns() bool
+}
+
 // ErrNoOperation: the sender does not have the operation that a trigger names; the wrapping text has its answer.
 var ErrNoOperation = errors.New("the sender has no such operation")
 

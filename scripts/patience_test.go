@@ -3,6 +3,9 @@ package scripts_test
 import (
 	"context"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hookrange/hookrange/scripts"
 	"github.com/hookrange/hookrange/scripts/result"
@@ -46,4 +49,42 @@ func TestPatience(t *testing.T) {
 			}
 		})
 	}
+}
+
+// spawned is a sender whose program takes its time before it sends.
+type spawned struct{ *played }
+
+func (spawned) Spawns() bool { return true }
+
+// TestProgramsThatAreSlowToStart has hang-ups that come too early after the arrival, and perhaps not after the start.
+func TestProgramsThatAreSlowToStart(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		starts, hangsUp time.Duration
+		want            []string
+	}{
+		"just started":               {20 * time.Millisecond, 3 * time.Second, []string{"answered fail", "hangup fail"}},
+		"slow to start":              {2 * time.Second, 3200 * time.Millisecond, []string{"answered inconclusive", "hangup inconclusive"}},
+		"slow, and hangs up early":   {2 * time.Second, time.Second, []string{"answered fail", "hangup fail"}},
+		"does other things first":    {20 * time.Second, 3 * time.Second, []string{"answered fail", "hangup fail"}},
+		"slow, and hangs up rightly": {2 * time.Second, 5 * time.Second, []string{"answered inconclusive", "hangup pass"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: []try{{gap: test.starts, lasts: test.hangsUp, hung: true}}}
+			script := head + "expect main answered limit=5s\nexpect main hangup after=5s\n"
+			run := play(t, script, p, func(c *scripts.Config) { c.Sender = spawned{p} })
+			if diff := cmp.Diff(test.want, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
+	t.Run("a sender that runs already", func(t *testing.T) {
+		t.Parallel()
+		p := &played{tries: []try{{gap: 2 * time.Second, lasts: 3200 * time.Millisecond, hung: true}}}
+		run := play(t, head+"expect main hangup after=5s\n", p, nil)
+		if diff := cmp.Diff([]string{"hangup fail"}, verdicts(run.Cases[0])); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
 }

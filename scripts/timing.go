@@ -86,6 +86,9 @@ func (s spacing) judge(e *evidence) finding {
 		f.reason = "this machine was late by " + shortList(g.doubts) + ", too much to compare such gaps"
 	default:
 		f.verdict, f.reason = s.compare(ratio)
+		if f.verdict == result.Warning && median(g.shorter) < noWait {
+			f.reason = "the gaps grow, but the sender does not wait before some of its retries"
+		}
 		if f.verdict != result.Pass && (s.passes(median(g.least)) || s.passes(median(g.most)) || s.straddles(median(g.least), median(g.most))) {
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.reason = "this machine was late by " + shortList(g.doubts) + ", which can be all that is wrong with these gaps"
@@ -249,7 +252,7 @@ func (h hangup) judge(e *evidence) finding {
 	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
 	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here",
 		h.attempt, short(after), short(low), short(high))}
-	var times, doubts []time.Duration
+	var times, doubts, ahead []time.Duration
 	var kept []*attempt
 	for i := range e.deliveries {
 		if len(e.deliveries[i].attempts) < h.attempt {
@@ -260,6 +263,7 @@ func (h hangup) judge(e *evidence) finding {
 		if a.Outcome != nil && a.Outcome.HungUp != nil {
 			times = append(times, *a.Outcome.HungUp)
 			doubts = append(doubts, e.doubt(a.ReceivedAt, a.ReceivedAt.Add(*a.Outcome.HungUp)))
+			ahead = append(ahead, e.ahead(a, after))
 		} else {
 			kept = append(kept, a)
 		}
@@ -278,21 +282,33 @@ func (h hangup) judge(e *evidence) finding {
 		f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s, but not in every delivery", shortList(times))
 		return f
 	}
-	middle := median(times)
 	f.actual = "hung up after " + shortList(times)
-	fits := func(d time.Duration) bool { return d >= low && d <= high }
-	sure := chained * e.lag
-	switch doubt := median(doubts); {
-	case float64(doubt) > max(h.early, h.late)*float64(after):
-		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was late by "+shortList(doubts)+", more than the check tolerates"
-	case fits(middle):
+	h.measure(&f, e.lag, after, waited{median(times), median(doubts), median(ahead)})
+	return f
+}
+
+// waited is the time to the hang-up, by how much it may be wrong, and by how much the sender's clock may be ahead.
+type waited struct{ middle, doubt, ahead time.Duration }
+
+func (h hangup) measure(f *finding, late, after time.Duration, w waited) {
+	low, high, sure := scaled(after, 1-h.early), scaled(after, 1+h.late), chained*late
+	switch {
+	case float64(w.doubt) > max(h.early, h.late)*float64(after):
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was late by "+short(w.doubt)+", more than the check tolerates"
+	case w.middle >= low && w.middle <= high:
 		f.verdict = result.Pass
-	case middle > high && middle-sure <= high, middle < low && middle+sure >= low:
-		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(e.lag)+" late, which may explain it"
+	case w.middle > high && w.middle-sure <= high, w.middle < low && w.middle+sure >= low:
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "this machine was up to "+short(late)+" late, which may explain it"
+	case w.middle < low && w.middle+w.ahead >= low:
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, startedBefore(w.ahead)
 	default:
 		f.verdict = result.Fail
 	}
-	return f
+}
+
+// startedBefore is why an early hang-up of a sender that is a program of its own proves nothing.
+func startedBefore(ahead time.Duration) string {
+	return "the sender's program was started " + short(ahead) + " before the request arrived, so its clock may have begun long before"
 }
 
 // patient says what it means that a sender did not hang up.
@@ -339,6 +355,10 @@ func (c answered) judge(e *evidence) finding {
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.actual = "hung up after " + short(*o.HungUp)
 			f.reason = "this machine was up to " + short(e.lag) + " late, so the sender's time may have been over"
+			return f
+		case c.limit > 0 && *o.HungUp+e.ahead(a, scaled(c.limit, e.scale)) >= scaled(c.limit, e.scale):
+			f.verdict, f.lagged = result.Inconclusive, true
+			f.actual, f.reason = "hung up after "+short(*o.HungUp), startedBefore(e.ahead(a, scaled(c.limit, e.scale)))
 			return f
 		default:
 			f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s; the answer was planned for %s", short(*o.HungUp), short(a.Plan.After))

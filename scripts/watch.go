@@ -17,6 +17,8 @@ type lentEndpoint struct {
 	Endpoint
 	spec     Spec
 	triggers int
+	// spawned is when the program of each trigger was started, by the trigger's path.
+	spawned map[string]time.Time
 	// ended has a value for each trigger that has come back; done counts those that were taken out.
 	ended chan struct{}
 	done  int

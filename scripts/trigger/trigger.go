@@ -178,6 +178,9 @@ func (command) Tell(*result.Run, []*scripts.Script) error { return nil }
 // Scales is false: a command keeps its own times.
 func (command) Scales() bool { return false }
 
+// Spawns is true: a command is a program of its own.
+func (command) Spawns() bool { return true }
+
 // Trigger runs the command and waits for it. What it exits with is its own affair: many senders say by that how the
 // delivery ended.
 func (c command) Trigger(ctx context.Context, in scripts.TriggerInput) error {
