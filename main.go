@@ -93,7 +93,7 @@ type grammar struct {
 func run(ctx context.Context, p process) int {
 	var cli grammar
 	exited := -1
-	settings := &settingsFile{}
+	settings := &settingsFile{lookup: os.LookupEnv}
 	parser, err := kong.New(&cli,
 		kong.Name("hookrange"),
 		kong.Description("A proving ground for webhooks: receives, checks, keeps, answers as planned and shows."),

@@ -44,11 +44,16 @@ func (c *serveCommand) announce(out io.Writer, dir string, ready console.Ready) 
 	return err
 }
 
-func forget(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
+// withdraw deletes the ready files: nobody is to take what an earlier run has written for this one's.
+func (c *serveCommand) withdraw(dir string) error {
+	var failed error
+	for _, path := range []string{filepath.Join(dir, console.ReadyName), c.ReadyFile} {
+		info, err := os.Lstat(path)
+		if err == nil && info.Mode().IsRegular() {
+			failed = errors.Join(failed, os.Remove(path))
+		}
 	}
-	return nil
+	return failed
 }
 
 // keepToken returns the inspector's token: the one given, the one kept in the data folder, or a new one.

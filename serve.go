@@ -60,6 +60,9 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		return err
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
+	if err = c.withdraw(cli.Data); err != nil {
+		return err
+	}
 	if h.token, err = keepToken(cli.Data, cli.Token); err != nil {
 		return err
 	}
@@ -93,7 +96,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, forget(filepath.Join(cli.Data, console.ReadyName))) }()
+	defer func() { err = errors.Join(err, c.withdraw(cli.Data)) }()
 	if err = c.announce(p.out, cli.Data, h.ready(hooks.Addr(), people.Addr())); err != nil {
 		return err
 	}

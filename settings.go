@@ -9,6 +9,9 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -18,6 +21,8 @@ import (
 type settingsFile struct {
 	// endpoints declared, in file order.
 	endpoints []api.EndpointInput
+	// lookup finds a variable of the environment, which comes before the file.
+	lookup func(name string) (string, bool)
 }
 
 // load reads the file for kong. Keys are the flags' names; '_' is taken for '-'.
@@ -26,8 +31,8 @@ func (f *settingsFile) load(r io.Reader) (kong.Resolver, error) {
 	if err != nil {
 		return nil, fmt.Errorf("settings file: %w", err)
 	}
-	var keys map[string]any
-	if err = yaml.Unmarshal(raw, &keys); err != nil {
+	keys, err := readKeys(raw)
+	if err != nil {
 		return nil, fmt.Errorf("%w: settings file: %w", webhook.ErrInvalid, err)
 	}
 	if declared, ok := keys["endpoints"]; ok {
@@ -40,7 +45,40 @@ func (f *settingsFile) load(r io.Reader) (kong.Resolver, error) {
 	for key, value := range keys {
 		values[strings.ReplaceAll(key, "_", "-")] = value
 	}
-	return settings(values), nil
+	return settings{values: values, lookup: f.lookup}, nil
+}
+
+func readKeys(raw []byte) (map[string]any, error) {
+	var keys map[string]any
+	file, err := parser.ParseBytes(raw, 0)
+	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return keys, err
+	}
+	ast.Walk(asWritten{}, file.Docs[0].Body)
+	return keys, yaml.NodeToValue(file.Docs[0].Body, &keys)
+}
+
+// asWritten takes plain numbers and words as the texts that they are where a text is wanted: respond: 503, secret: 0123.
+type asWritten struct{}
+
+// Visit changes one pair.
+func (v asWritten) Visit(node ast.Node) ast.Visitor {
+	pair, ok := node.(*ast.MappingValueNode)
+	if !ok {
+		return v
+	}
+	switch key := pair.Key.String(); key {
+	case "respond", "secret", "name", "param":
+	default:
+		return v
+	}
+	switch pair.Value.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		at := pair.Value.GetToken()
+		pair.Value = ast.String(token.String(at.Value, at.Origin, at.Position))
+	default:
+	}
+	return v
 }
 
 func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
@@ -64,14 +102,17 @@ func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
 }
 
 // settings resolves flags from the file's keys.
-type settings map[string]any
+type settings struct {
+	values map[string]any
+	lookup func(name string) (string, bool)
+}
 
 // Validate refuses keys that name no flag.
 func (s settings) Validate(app *kong.Application) error {
 	names := flagNames(app.Node)
 	slices.Sort(names)
 	names = slices.Compact(names)
-	for key := range s {
+	for key := range s.values {
 		if !slices.Contains(names, key) {
 			return fmt.Errorf("%w: settings file: unknown key %q; there are: endpoints, %s", webhook.ErrInvalid, key, strings.Join(names, ", "))
 		}
@@ -79,9 +120,14 @@ func (s settings) Validate(app *kong.Application) error {
 	return nil
 }
 
-// Resolve returns the value of a flag, or nil.
+// Resolve returns the value of a flag, or nil when the file has none or the environment has one.
 func (s settings) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	return s[flag.Name], nil
+	for _, name := range flag.Envs {
+		if _, given := s.lookup(name); given {
+			return nil, nil //nolint:nilnil // how kong is told that there is no value
+		}
+	}
+	return s.values[flag.Name], nil
 }
 
 func flagNames(node *kong.Node) []string {
