@@ -222,6 +222,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 		http.NewResponseController(w).EnableFullDuplex()
 	}
 	line := s.line(r)
+	t.Leaving = func(at time.Duration) { s.config.Store.Leaving(ticket, at) }
 	outcome := fault.Perform(ctx, w, line, t.Job)
 	s.release(t)
 	if err := s.config.Store.Finish(context.WithoutCancel(ctx), ticket, outcome); err != nil {

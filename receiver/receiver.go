@@ -34,6 +34,8 @@ type Store interface {
 	Arrive(endpoint string, key webhook.DeliveryKey, accepted bool, at time.Time) webhook.Arrival
 	// Record returns once the capture is on disk, or webhook.ErrOverloaded or webhook.ErrUnavailable.
 	Record(ctx context.Context, c *webhook.Capture, hasRefs bool) (webhook.Ticket, error)
+	// Leaving notes that the last bytes of an answer are about to leave, this long after arrival.
+	Leaving(t webhook.Ticket, at time.Duration)
 	// Finish notes what became of the answer; it does not wait for the disk.
 	Finish(ctx context.Context, t webhook.Ticket, o webhook.Outcome) error
 	// Endpoints returns all endpoints. It does not block.

@@ -53,6 +53,7 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 	// A sender may close its side as soon as it has the last byte, which is before Flush returns.
 	leaving := p.since()
 	if err == nil {
+		p.lastBytes(leaving)
 		err = flush.Flush()
 	}
 	at := p.since()

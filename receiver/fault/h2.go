@@ -39,6 +39,7 @@ type Stream interface {
 func (p *performance) onStream(ctx context.Context, s Stream) {
 	fault := p.job.Plan.Fault
 	p.out.Fault = fault
+	p.shortly()
 	switch fault {
 	case webhook.Drip:
 		p.dripStream(ctx, s)

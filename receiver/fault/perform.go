@@ -43,6 +43,9 @@ type Job struct {
 	// MaxWait bounds, from arrival, how long the plan may wait or hang, and then how long it may drip.
 	// Defaults to DefaultMaxWait.
 	MaxWait time.Duration
+	// Leaving is called just before the end of the answer leaves, with the time since arrival; its sender may do the next
+	// thing before Perform returns. Nil calls nothing.
+	Leaving func(at time.Duration)
 }
 
 // Perform carries the plan out and returns what happened; it blocks until the answer has ended. ctx
@@ -113,6 +116,7 @@ func (p *performance) takeOver(ctx context.Context) {
 		return
 	}
 	p.out.Fault = p.job.Plan.Fault
+	p.shortly()
 	switch p.job.Plan.Fault {
 	case webhook.Drip:
 		p.drip(ctx, c)
@@ -128,6 +132,19 @@ func (p *performance) takeOver(ctx context.Context) {
 		p.resetBody(ctx, c)
 	default:
 		p.close(c)
+	}
+}
+
+// shortly is called before a fault that does not last.
+func (p *performance) shortly() {
+	if p.out.Fault != webhook.Drip && p.out.Fault != webhook.TrickleHead {
+		p.lastBytes(p.since())
+	}
+}
+
+func (p *performance) lastBytes(at time.Duration) {
+	if p.job.Leaving != nil {
+		p.job.Leaving(at)
 	}
 }
 

@@ -30,10 +30,13 @@ type indexKey struct {
 type known struct {
 	key indexKey
 	id  [16]byte
-	// attempts counts all attempts, steps the accepted ones.
+	// attempts counts all attempts, steps the accepted ones since the answers became what they are.
 	attempts, steps int
-	// last is the newest attempt's arrival, end its end; stillOpen while it has not ended.
+	answers         uint64
+	// last is the newest attempt's arrival, end its end; stillOpen while it has not ended. It is about to while leaving is
+	// set.
 	last, end int64
+	leaving   bool
 }
 
 const stillOpen = math.MinInt64
@@ -52,26 +55,30 @@ func newIndex(limit int, window time.Duration) *index {
 // without the secret can make others' attempts join. Gap is nil while the previous attempt has not ended, because
 // how far the two overlap is not known then.
 func (s *Store) Arrive(endpoint string, key webhook.DeliveryKey, accepted bool, at time.Time) webhook.Arrival {
-	return s.index.arrive(indexKey{endpoint: endpoint, sum: key.Sum, by: key.By}, accepted, at.UnixNano())
+	answers := uint64(0)
+	if e, err := s.find(endpoint); err == nil {
+		answers = e.answers
+	}
+	return s.index.arrive(indexKey{endpoint: endpoint, sum: key.Sum, by: key.By}, answers, accepted, at.UnixNano())
 }
 
-func (x *index) arrive(key indexKey, accepted bool, at int64) webhook.Arrival {
+func (x *index) arrive(key indexKey, answers uint64, accepted bool, at int64) webhook.Arrival {
 	recognised := key.by != "" && key.by != "none"
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if recognised {
 		if k, ok := x.byKey.get(key); ok {
 			if at-k.last <= x.window {
-				return k.join(accepted, at)
+				return k.join(answers, accepted, at)
 			}
 			x.byKey.remove(key)
 		}
 	}
-	k := &known{key: key, id: uuid.Must(uuid.NewV7()), end: stillOpen}
+	k := &known{key: key, id: uuid.Must(uuid.NewV7()), answers: answers, end: stillOpen}
 	if recognised && accepted {
 		x.add(k)
 	}
-	return k.join(accepted, at)
+	return k.join(answers, accepted, at)
 }
 
 func (x *index) add(k *known) {
@@ -79,17 +86,23 @@ func (x *index) add(k *known) {
 	x.byID[k.id] = k
 }
 
-func (k *known) join(accepted bool, at int64) webhook.Arrival {
+func (k *known) join(answers uint64, accepted bool, at int64) webhook.Arrival {
+	if k.answers != answers {
+		k.answers, k.steps = answers, 0
+	}
 	a := webhook.Arrival{Delivery: uuid.UUID(k.id).String(), Attempt: k.attempts + 1, Step: k.steps}
 	if k.attempts > 0 && k.end != stillOpen {
 		gap := time.Duration(at - k.end)
+		if k.leaving {
+			gap = max(gap, 0)
+		}
 		a.Gap = &gap
 	}
 	k.attempts++
 	if accepted {
 		k.steps++
 	}
-	k.last, k.end = at, stillOpen
+	k.last, k.end, k.leaving = at, stillOpen, false
 	return a
 }
 
@@ -101,19 +114,25 @@ func (x *index) trace(id [16]byte) trace {
 	if !ok {
 		return trace{}
 	}
-	return trace{known: true, key: webhook.DeliveryKey{Sum: k.key.sum, By: k.key.by}, steps: k.steps}
+	return trace{known: true, key: webhook.DeliveryKey{Sum: k.key.sum, By: k.key.by}, steps: k.steps, answers: k.answers}
 }
 
-// ended notes the end of an attempt, for the gap to the next one.
-func (x *index) ended(ticket webhook.Ticket, o *webhook.Outcome) {
+// Leaving notes that the last bytes of an answer are about to leave, this long after arrival: its sender may try again
+// before Finish is called.
+func (s *Store) Leaving(ticket webhook.Ticket, at time.Duration) {
+	s.index.end(ticket, ticket.ReceivedAt.UnixNano()+int64(at), true)
+}
+
+// end notes the end of an attempt, for the gap to the next one, or that it is leaving.
+func (x *index) end(ticket webhook.Ticket, at int64, leaving bool) {
 	id, err := uuid.Parse(ticket.Delivery)
 	if err != nil {
 		return
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if k, ok := x.byID[id]; ok && k.attempts == ticket.Attempt && k.end == stillOpen {
-		k.end = endOf(ticket.ReceivedAt, o)
+	if k, ok := x.byID[id]; ok && k.attempts == ticket.Attempt && (k.end == stillOpen || k.leaving) {
+		k.end, k.leaving = at, leaving
 	}
 }
 

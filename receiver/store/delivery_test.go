@@ -89,8 +89,66 @@ func TestGap(t *testing.T) {
 	third, gap := recorded(start.Add(10 * time.Second))
 	equal(t, "after the second ended", new(4*time.Second), gap)
 	finish(third, 3*time.Second)
-	_, gap = recorded(start.Add(12 * time.Second))
+	fourth, gap := recorded(start.Add(12 * time.Second))
 	equal(t, "overlapping, and the end is known", new(-time.Second), gap)
+	s.Leaving(fourth, time.Second)
+	fifth, gap := recorded(start.Add(15 * time.Second))
+	equal(t, "while the answer leaves", new(2*time.Second), gap)
+	s.Leaving(fourth, time.Minute) // not the latest attempt: no matter
+	s.Leaving(fifth, time.Second)
+	finish(fifth, 2*time.Second)
+	_, gap = recorded(start.Add(20 * time.Second))
+	equal(t, "after it has left", new(3*time.Second), gap)
+}
+
+// TestNewAnswersBeginAtTheirFirstStep also for deliveries that are known, and after a restart.
+func TestNewAnswersBeginAtTheirFirstStep(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, store.Config{Dir: dir})
+	n := 0
+	arrive := func(what string, step int) {
+		t.Helper()
+		n++
+		c := capture(s.Arrive("hook", key("a"), true, start), "a")
+		if _, err := s.Record(t.Context(), c, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Arrive("hook", key("a"), false, start); got.Step != step+1 || c.Attempt != 2*n-1 {
+			t.Errorf("%s: attempt %d, then step %d; want attempt %d, then %d", what, c.Attempt, got.Step, 2*n-1, step+1)
+		}
+	}
+	respond := func(text string) {
+		t.Helper()
+		ep, err := s.Endpoint("hook")
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := *ep
+		changed.Respond = text
+		if _, err = s.SaveEndpoint(t.Context(), changed, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arrive("first", 0)
+	arrive("second", 1)
+	respond("503x2 200")
+	arrive("after a change", 0)
+	arrive("second after a change", 1)
+	respond("503x2 200")
+	arrive("the same answers again", 2)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, store.Config{Dir: dir})
+	n = 0
+	if got := s.Arrive("hook", key("a"), true, start); got.Step != 3 {
+		t.Errorf("after a restart: step %d, want 3", got.Step)
+	}
+	respond("500")
+	if got := s.Arrive("hook", key("a"), true, start); got.Step != 0 {
+		t.Errorf("after a restart and a change: step %d, want 0", got.Step)
+	}
 }
 
 func TestDeliveriesAreBounded(t *testing.T) {

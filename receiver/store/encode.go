@@ -63,6 +63,8 @@ type trace struct {
 	known bool
 	key   webhook.DeliveryKey
 	steps int
+	// answers tells the answers whose steps are counted from other ones.
+	answers uint64
 }
 
 // packCapture returns the record of a capture, sealed together with its columns.
@@ -104,6 +106,8 @@ func packCapture(c *webhook.Capture, id [16]byte, t trace, cols *columns) []byte
 		p.string(t.key.By)
 		p.uint(uint64(t.steps)) //nolint:gosec // never negative
 	}
+	p.string("")
+	p.uint(t.answers)
 	return p.seal(cols.sealed())
 }
 
@@ -162,6 +166,10 @@ func unpackCapture(record []byte, cols *columns) (opened, error) {
 		copy(o.trace.key.Sum[:], u.raw(16))
 		o.trace.key.By = u.string()
 		o.trace.steps = int(u.uint()) //nolint:gosec // was an int
+	}
+	if len(u.buf) > 0 { // a row of an earlier version ends here
+		_ = u.string()
+		o.trace.answers = u.uint()
 	}
 	return o, u.err
 }

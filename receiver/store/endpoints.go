@@ -146,15 +146,14 @@ func (v *saving) write(t *tx) error {
 // publish shows a new version of an endpoint; it runs on the writer.
 func (s *Store) publish(id int64, ep *webhook.Endpoint) {
 	old := s.directory.Load()
-	e := &entry{endpoint: ep}
-	if before, ok := old.byID[id]; ok {
-		e.place = before.place
-	} else {
-		e.place = newPlace(id, ep.Name)
-		for _, l := range e.lanes {
+	before, ok := old.byID[id]
+	if !ok {
+		before = &entry{place: newPlace(id, ep.Name)}
+		for _, l := range before.lanes {
 			s.writer.lanes[l.id] = l
 		}
 	}
+	e := newEntry(before.place, ep)
 	e.setQuotas(ep)
 	for _, l := range e.lanes {
 		if l.over() {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"hash/fnv"
 	"sync/atomic"
 	"time"
 
@@ -110,6 +111,14 @@ func (p *place) setQuotas(ep *webhook.Endpoint) {
 type entry struct {
 	*place
 	endpoint *webhook.Endpoint
+	// answers tells the endpoint's answers from other ones.
+	answers uint64
+}
+
+func newEntry(p *place, ep *webhook.Endpoint) *entry {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(ep.Respond))
+	return &entry{place: p, endpoint: ep, answers: h.Sum64()}
 }
 
 // directory is an immutable picture of all endpoints.

@@ -30,7 +30,7 @@ func (s *Store) loadEndpoints(c *conn) error {
 		if err != nil {
 			return fmt.Errorf("endpoint %q: %w: %w", name, webhook.ErrDamaged, err)
 		}
-		e := &entry{place: newPlace(number(row[0]), name), endpoint: ep}
+		e := newEntry(newPlace(number(row[0]), name), ep)
 		e.setQuotas(e.endpoint)
 		byName[name] = e
 		for _, l := range e.lanes {
@@ -169,7 +169,7 @@ func (s *Store) loadDeliveries(c *conn) error {
 		k := &known{
 			key:      indexKey{endpoint: endpoint, sum: o.trace.key.Sum, by: o.trace.key.By},
 			id:       cols.delivery,
-			attempts: int(cols.attempt), steps: o.trace.steps, last: cols.receivedAt, end: stillOpen,
+			attempts: int(cols.attempt), steps: o.trace.steps, answers: o.trace.answers, last: cols.receivedAt, end: stillOpen,
 		}
 		if _, newer := seen[k.key]; newer {
 			return nil

@@ -158,7 +158,7 @@ func (r *recording) write(t *tx) error {
 // Finish stores what really happened on the wire. It returns when the outcome is queued, not when it is on disk,
 // and waits only while the queue is full. A second outcome of a capture, and that of a deleted one, are dropped.
 func (s *Store) Finish(ctx context.Context, ticket webhook.Ticket, o webhook.Outcome) error {
-	s.index.ended(ticket, &o)
+	s.index.end(ticket, endOf(ticket.ReceivedAt, &o), false)
 	e := &ending{capture: ticket.Seq, data: packOutcome(&o, ticket.Seq)}
 	if _, err := s.queue.putWait(ctx, e, int64(len(e.data))); err != nil {
 		return fmt.Errorf("store: finish capture %d: %w", ticket.Seq, err)

@@ -113,7 +113,8 @@ type Arrival struct {
 	Delivery string
 	// Attempt counts all attempts of the delivery, from 1.
 	Attempt int
-	// Step counts the accepted attempts before this one: the place in the endpoint's sequence.
+	// Step counts the accepted attempts before this one since the endpoint's answers became what they are: the place in
+	// their sequence.
 	Step int
 	// Gap as in Capture.
 	Gap *time.Duration
