@@ -44,6 +44,14 @@ func (c *serveCommand) announce(out io.Writer, dir string, ready console.Ready) 
 	return err
 }
 
+// takeOver makes ready the data folder, which is this process's alone by now, and returns the inspector's token.
+func (c *serveCommand) takeOver(cli *grammar) (token string, err error) {
+	if err = c.withdraw(cli.Data); err != nil {
+		return "", fmt.Errorf("ready file of an earlier run: %w", err)
+	}
+	return keepToken(cli.Data, cli.Token)
+}
+
 // withdraw deletes the ready files: nobody is to take what an earlier run has written for this one's.
 func (c *serveCommand) withdraw(dir string) error {
 	var failed error

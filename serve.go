@@ -60,10 +60,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		return err
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
-	if err = c.withdraw(cli.Data); err != nil {
-		return err
-	}
-	if h.token, err = keepToken(cli.Data, cli.Token); err != nil {
+	if h.token, err = c.takeOver(cli); err != nil {
 		return err
 	}
 	hooks, err := listen(ctx, "listen", c.Listen)

@@ -240,10 +240,11 @@ func TestNotWholeIsNever2xx(t *testing.T) {
 		status int
 		reason webhook.Reason
 	}{
-		"too large": {head + "Content-Length: 17\r\n\r\n12345678901234567", 413, webhook.BodyTooLarge},
-		"bad chunk": {head + "Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400, webhook.BodyMalformed},
-		"two ends":  {head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, webhook.AmbiguousFraming},
-		"head":      {head + "X: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", 431, webhook.HeadTooLarge},
+		"too large":            {head + "Content-Length: 17\r\n\r\n12345678901234567", 413, webhook.BodyTooLarge},
+		"asks before it sends": {head + "Content-Length: 17\r\nExpect: 100-continue\r\n\r\n", 413, webhook.BodyTooLarge},
+		"bad chunk":            {head + "Transfer-Encoding: chunked\r\n\r\n-1\r\n", 400, webhook.BodyMalformed},
+		"two ends":             {head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, webhook.AmbiguousFraming},
+		"head":                 {head + "X: " + strings.Repeat("x", 64<<10) + "\r\n\r\n", 431, webhook.HeadTooLarge},
 	} {
 		if got := e.raw(t, test.raw); got != test.status {
 			t.Errorf("%s: answered %d, want %d", name, got, test.status)

@@ -13,7 +13,7 @@ import (
 
 // Key returns what attempts of one delivery have in common. In order: a webhook-id or
 // X-GitHub-Delivery header ("webhook-id"); rule_id, start_time, end_time and the ids of all runs
-// ("rule"); run_id and status ("run"); id and type ("id"); else the body's digest sum ("body"), as
+// ("rule"); run_id and status ("run"); id and, where there is one, type ("id"); else the body's digest sum ("body"), as
 // for anything that is no JSON object or is nested deeper than 1000. The method and the path
 // always take part, the query never does. Of repeated keys the last one counts, as in browsers. It
 // is linear in len(body) and neither blocks nor fails.
@@ -28,7 +28,7 @@ func Key(method, path string, head []webhook.Field, body []byte, sum [32]byte) w
 			return newKey("rule", method, path, found.rule, found.start, found.end, found.runs.Sum(nil))
 		case len(found.run) > 0 && len(found.status) > 0:
 			return newKey("run", method, path, found.run, found.status)
-		case len(found.id) > 0 && len(found.kind) > 0:
+		case len(found.id) > 0:
 			return newKey("id", method, path, found.id, found.kind)
 		}
 	}

@@ -36,6 +36,7 @@ func TestKeySameDelivery(t *testing.T) {
 			`{"rule_id":"q","runs":[{"id":"9"},7],"rule_id":"r","start_time":"s","end_time":"e","runs":[{"id":"0","id":"1"}]}`,
 		},
 		{"run: sent at another time", "run", `{"run_id":"1","status":"error","webhook_sent_at":"a"}`, `{"webhook_sent_at":"b","status":"error","run_id":"1","values":null}`},
+		{"id alone", "id", `{"id":"1","n":1}`, `{"n":2,"id":"1"}`},
 		{"id and type", "id", `{"id":"1","type":"t","n":1}`, `{"type":"t","n":2,"id":"1"}`},
 		{"a byte order mark", "id", `{"id":"1","type":"t"}`, "\ufeff" + `{"id":"1","type":"t"}`},
 	} {

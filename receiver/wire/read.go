@@ -93,10 +93,18 @@ func (l Limits) Read(w http.ResponseWriter, r *http.Request) Inbound {
 	return in
 }
 
+// idle is how long a body that was declared too large may pause. What flows is read, as far as the limit, so that it can
+// be looked at and its sender gets to the answer; one who waits for the answer first gets it.
+const idle = time.Second
+
 // body reads r's body up to the limit. With whole, all of it is buffered and no deadline is needed.
 func (l Limits) body(w http.ResponseWriter, r *http.Request, whole bool) ([]byte, webhook.Reason) {
 	if r.ContentLength == 0 || r.Body == http.NoBody {
 		return nil, ""
+	}
+	tooLarge := r.ContentLength > l.Body
+	if tooLarge && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return nil, webhook.BodyTooLarge
 	}
 	var control *http.ResponseController
 	if !whole {
@@ -112,8 +120,11 @@ func (l Limits) body(w http.ResponseWriter, r *http.Request, whole bool) ([]byte
 	start := time.Now()
 	for {
 		if control != nil {
-			allowed := l.Grace + time.Duration(int64(len(body))*int64(time.Second)/l.Rate)
-			_ = control.SetReadDeadline(start.Add(allowed))
+			deadline := start.Add(l.Grace + time.Duration(int64(len(body))*int64(time.Second)/l.Rate))
+			if pause := time.Now().Add(idle); tooLarge && pause.Before(deadline) {
+				deadline = pause
+			}
+			_ = control.SetReadDeadline(deadline)
 		}
 		if len(body) == cap(body) {
 			grown := make([]byte, len(body), min(2*int64(cap(body)), l.Body+1))
@@ -125,7 +136,10 @@ func (l Limits) body(w http.ResponseWriter, r *http.Request, whole bool) ([]byte
 		if int64(len(body)) > l.Body {
 			return body[:l.Body], webhook.BodyTooLarge
 		}
-		if err != nil {
+		switch {
+		case err != nil && tooLarge:
+			return body, webhook.BodyTooLarge
+		case err != nil:
 			return body, reasonOf(err)
 		}
 	}

@@ -210,13 +210,16 @@ func TestReadTellsWhatIsNotWhole(t *testing.T) {
 		reason webhook.Reason
 		body   string
 	}{
-		"too large, declared":     {raw: head + "Content-Length: 9\r\n\r\n123456789", reason: webhook.BodyTooLarge, body: "12345678"},
-		"too large, chunked":      {raw: head + "Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n", reason: webhook.BodyTooLarge, body: "12345678"},
-		"just fits":               {raw: head + "Content-Length: 8\r\n\r\n12345678", body: "12345678"},
-		"cut":                     {raw: head + "Content-Length: 8\r\n\r\n1234", close: true, reason: webhook.BodyCut, body: "1234"},
-		"cut between chunks":      {raw: head + "Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n", close: true, reason: webhook.BodyCut, body: "1234"},
-		"negative chunk":          {raw: head + "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n", reason: webhook.BodyMalformed},
-		"chunk size of 17 digits": {raw: head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n", reason: webhook.BodyMalformed},
+		"too large, declared":       {raw: head + "Content-Length: 9\r\n\r\n123456789", reason: webhook.BodyTooLarge, body: "12345678"},
+		"too large, and waited for": {raw: head + "Content-Length: 9\r\n\r\n123", reason: webhook.BodyTooLarge, body: "123"},
+		"too large, and asked for":  {raw: head + "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n", reason: webhook.BodyTooLarge},
+		"too large, and cut":        {raw: head + "Content-Length: 9\r\n\r\n123", close: true, reason: webhook.BodyTooLarge, body: "123"},
+		"too large, chunked":        {raw: head + "Transfer-Encoding: chunked\r\n\r\n9\r\n123456789\r\n0\r\n\r\n", reason: webhook.BodyTooLarge, body: "12345678"},
+		"just fits":                 {raw: head + "Content-Length: 8\r\n\r\n12345678", body: "12345678"},
+		"cut":                       {raw: head + "Content-Length: 8\r\n\r\n1234", close: true, reason: webhook.BodyCut, body: "1234"},
+		"cut between chunks":        {raw: head + "Transfer-Encoding: chunked\r\n\r\n4\r\n1234\r\n", close: true, reason: webhook.BodyCut, body: "1234"},
+		"negative chunk":            {raw: head + "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n", reason: webhook.BodyMalformed},
+		"chunk size of 17 digits":   {raw: head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\nabc\r\n0\r\n\r\n", reason: webhook.BodyMalformed},
 		"length and chunks": {
 			raw: head + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n", reason: webhook.AmbiguousFraming,
 		},
