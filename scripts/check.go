@@ -51,9 +51,9 @@ func kinds() []nature {
 		return func(_ *Script, st statement) (check, error) { return newCount(what, st) }
 	}
 	return []nature{
-		{name: "attempts", usage: "attempts ==|!=|<=|>=|<|> N", least: 2, most: 2, counts: true, make: count("attempts")},
-		{name: "deliveries", usage: "deliveries ==|... N", least: 2, most: 2, counts: true, make: count("deliveries")},
-		{name: "connections", usage: "connections ==|... N", least: 2, most: 2, counts: true, wire: true, make: count("connections")},
+		{name: "attempts", usage: "attempts [==|!=|<=|>=|<|>] N", least: 1, most: 2, counts: true, make: count("attempts")},
+		{name: "deliveries", usage: "deliveries [==|...] N", least: 1, most: 2, counts: true, make: count("deliveries")},
+		{name: "connections", usage: "connections [==|...] N", least: 1, most: 2, counts: true, wire: true, make: count("connections")},
 		{
 			name: "spacing", usage: "spacing exponential|growing|constant|any", least: 1, most: 1,
 			options: []string{"factor", "tolerance"}, make: newSpacing,
@@ -125,7 +125,10 @@ type count struct {
 }
 
 func newCount(what string, st statement) (check, error) {
-	op, text := st.args[2].text, st.args[3].text
+	op, text := "==", st.args[2].text
+	if len(st.args) > 3 {
+		op, text = text, st.args[3].text
+	}
 	ops := []string{"==", "!=", "<=", ">=", "<", ">"}
 	if !slices.Contains(ops, op) {
 		return nil, &lexError{op, "no such comparison; " + oneOf(op, ops)}

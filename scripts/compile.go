@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,9 +162,7 @@ func (c *compiler) head(s *Script, st statement, end string) error {
 	if err != nil {
 		return err
 	}
-	if level == "" {
-		return &lexError{about.ID, "the case has no level=; there are: must, should, unstated"}
-	}
+	level = cmp.Or(level, result.Must)
 	c.level = level
 	about.Requirement = result.Requirement{Level: level, Source: s.profile.opts["spec"], Date: s.profile.opts["date"]}
 	if spec, ok := st.opts["spec"]; ok {
@@ -192,7 +191,7 @@ func idOf(text string) string {
 }
 
 func levelOf(text string) (result.Level, error) {
-	switch level := result.Level(text); level {
+	switch level := result.Level(strings.ToLower(text)); level {
 	case "", result.Must, result.Should, result.Unstated:
 		return level, nil
 	default:
@@ -346,6 +345,12 @@ func (c *compiler) trigger(st statement) error {
 		}
 	}
 	step := triggerStep{line: st.line, endpoint: st.args[0].text, times: times, input: st.opts["input"], manual: st.opts["manual"]}
+	if len(st.args) > 1 {
+		if len(st.args) != 3 || st.args[1].text != "manual" || step.manual != "" {
+			return &lexError{st.args[1].text, "only manual 'what to do' can follow the endpoint"}
+		}
+		step.manual = st.args[2].text
+	}
 	if text, ok := st.opts["operation"]; ok {
 		if !slices.Contains(Operations(), text) {
 			return &lexError{"operation=" + text, "no such operation; " + oneOf(text, Operations())}

@@ -13,15 +13,15 @@
 // one word, with the escapes \n \r \t \\ \" \'. A '#' begins a comment only where a word would begin. $NAME and ${NAME}
 // stand for a variable, also within quotes, and $$ for a dollar. Unknown commands, words and key=value are errors.
 //
-// Before the first case:
+// Before the first case may stand (without profile, a script has the name of its file):
 //
 //	profile NAME ['title'] [payload=FIXTURE] [scheme=SCHEME] [param=NAME] [spec=URL] [date=2006-01-02]
 //	set NAME VALUE           a variable; a user may give another value
 //
 // A case goes on to the next one:
 //
-//	case ID 'title' level=must|should|unstated [spec=URL] [date=2006-01-02] [line=130-134]
-//	                         line= points at lines of a source that is a file on a forge of code
+//	case ID 'title' [level=must|should|unstated] [spec=URL] [date=2006-01-02] [line=130-134]
+//	                         must unless it says otherwise; line= points at lines of a source that is a file on a forge of code
 //	quote 'sentence'         the sentence that the case is about, as its source has it
 //	measured VERSION 'what it did' [date=]    where no document says it: what that version was seen to do
 //	each NAME VALUE...       makes a case of each value; its id gets -VALUE
@@ -34,10 +34,10 @@
 //	presign NAME FILE [expires=1h]    puts a file into an object store, and its presigned URL in the place of {NAME} in a payload
 //	                         that is a file of the script
 //	endpoint NAME STEP... [tls] [h2] [scheme=] [param=] [secret=]     with the answers of the plan language
-//	trigger NAME [times=N] [operation=OP] [input=JSON] [manual='what to do']
+//	trigger NAME [times=N] [operation=OP] [input=JSON] [manual 'what to do']
 //	                         makes the sender send; N times, one shortly after the other. An Agent Server is told which of its
 //	                         operations to use (see Operations) and the graph's input; a case with operation= is
-//	                         skipped for senders that have none; manual= is for a person who makes the sender send
+//	                         skipped for senders that have none; manual is for a person who makes the sender send
 //	wait NAME [attempts=N] [quiet=6s] [timeout=60s]
 //	replan NAME STEP...      other answers from now on
 //	sleep DURATION
@@ -56,9 +56,9 @@
 //
 // The kinds of checks:
 //
-//	attempts ==|!=|<=|>=|<|> N        of each delivery
-//	deliveries ==|... N               of the endpoint
-//	connections ==|... N              that brought no request
+//	attempts [==|!=|<=|>=|<|>] N      of each delivery
+//	deliveries [==|...] N             of the endpoint
+//	connections [==|...] N            that brought no request
 //	spacing exponential [factor=2] [tolerance=30%] | growing | constant [tolerance=30%] | any
 //	gap N [min=] [max=]               from the end of attempt N to the start of the next
 //	hangup after=5s [attempt=1] [early=20%] [late=5%]    the median over the deliveries

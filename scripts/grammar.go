@@ -26,7 +26,7 @@ func grammars() []grammar {
 	return []grammar{
 		{"profile", "profile NAME ['title']", 1, 2, []string{"payload", "scheme", "param", "spec", "date"}, placeHead},
 		{"set", "set NAME VALUE, or in a case set NAME ENDPOINT 'EXPRESSION'", 2, 3, nil, placeAny},
-		{"case", "case ID 'title' level=must|should|unstated", 2, 2, []string{"level", "spec", "date", "line"}, placeAny},
+		{"case", "case ID 'title' [level=must|should|unstated]", 2, 2, []string{"level", "spec", "date", "line"}, placeAny},
 		{"quote", "quote 'sentence'", 1, 1, nil, placeCase},
 		{"measured", "measured VERSION 'what it did'", 2, 2, []string{"date"}, placeCase},
 		{"each", "each NAME VALUE...", 2, -1, nil, placeCase},
@@ -36,7 +36,7 @@ func grammars() []grammar {
 		{"presign", "presign NAME FILE [expires=1h]", 2, 2, []string{"expires"}, placeCase},
 		{"endpoint", "endpoint NAME STEP... [tls] [h2] [secret=]", 1, -1, []string{"scheme", "param", "secret"}, placeCase},
 		{
-			"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON] [manual='what to do']", 1, 1,
+			"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON] [manual 'what to do']", 1, 3,
 			[]string{"times", "operation", "input", "manual"},
 			placeCase,
 		},

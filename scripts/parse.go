@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -58,8 +60,8 @@ func Parse(file string, data []byte) (*Script, error) {
 			problems = append(problems, s.at(i+1, err))
 		}
 	}
-	if s.Name == "" && len(problems) == 0 {
-		problems = append(problems, s.at(1, errors.New("no profile: the first command must be profile NAME")))
+	if s.Name == "" {
+		s.Name = strings.TrimSuffix(path.Base(filepath.ToSlash(file)), path.Ext(file))
 	}
 	if len(s.cases) == 0 && len(problems) == 0 {
 		problems = append(problems, s.at(1, errors.New("no case")))
@@ -129,8 +131,6 @@ func (s *Script) add(st statement) error {
 		if len(st.args) > 1 {
 			s.Title = st.args[1].text
 		}
-	case s.Name == "":
-		return &lexError{st.name, "comes before profile NAME"}
 	case st.name == "case":
 		s.cases = append(s.cases, block{head: st})
 	case !inCase:

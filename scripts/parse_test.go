@@ -9,6 +9,7 @@ import (
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
+	"github.com/hookrange/hookrange/scripts/result"
 )
 
 // TestProblems has each mistake named with file, line, token and what there is.
@@ -38,10 +39,8 @@ func TestProblems(t *testing.T) {
 		"expect before wait":   {"profile p\ncase A t level=must\nendpoint main 200\nexpect main secret\n", `no wait for this endpoint comes before`},
 		"wait before trigger":  {"profile p\ncase A t level=must\nendpoint main 200\nwait main\n", `no trigger for this endpoint comes before`},
 		"no check":             {head, `checks nothing`},
-		"no level":             {"profile p\ncase A t\nskip why\n", `the case has no level=`},
 		"same id":              {head + "skip a\ncase A t level=must\nskip b\n", `line 2 has a case of this id`},
-		"no profile":           {"case A t level=must\nskip why\n", `comes before profile NAME`},
-		"nothing":              {"", `no profile`},
+		"nothing":              {"", `no case`},
 		"no case":              {"profile p\n", `no case`},
 		"outside of a case":    {"profile p\nendpoint main 200\n", `"endpoint": stands in a case`},
 		"set from nothing":     {"profile p\nset a main 'body.id'\n" + head[len("profile p\n"):], `"set": usage: set NAME VALUE`},
@@ -201,4 +200,38 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%T %v does not say where", err, err)
 		}
 	})
+}
+
+// TestShortForms has what a script may leave out.
+func TestShortForms(t *testing.T) {
+	t.Parallel()
+	p := &played{tries: []try{{}}}
+	script, err := scripts.Parse("checks/mine.txtar", []byte("case A 'one'\nendpoint main 200\ntrigger main manual 'press it'\n"+
+		"wait main quiet=1s\nexpect main attempts 1\nexpect main deliveries 2\ncase B 'two' level=SHOULD\nskip why\n"))
+	if err != nil || scripts.Lint(script, nil) != nil {
+		t.Fatal(err, scripts.Lint(script, nil))
+	}
+	if script.Name != "mine" {
+		t.Errorf("the script is named %q", script.Name)
+	}
+	run := playScript(t, script, p, nil)
+	want := []string{"attempts pass", "deliveries fail"}
+	if diff := cmp.Diff(want, verdicts(run.Cases[0])); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got := run.Cases[0].Requirement.Level; got != result.Must {
+		t.Errorf("a case without level= is %s", got)
+	}
+	if got := run.Cases[1].Requirement.Level; got != result.Should {
+		t.Errorf("level=SHOULD is %s", got)
+	}
+	if p.inputs[0].Manual != "press it" {
+		t.Errorf("a person is told %q", p.inputs[0].Manual)
+	}
+	if script, err = scripts.Parse("f.txtar", []byte("case A t\nendpoint main 200\ntrigger main by-hand 'press it'\nskip w\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err = scripts.Lint(script, nil); err == nil || !strings.Contains(err.Error(), `"by-hand": only manual`) {
+		t.Errorf("another word: %v", err)
+	}
 }

@@ -245,6 +245,11 @@ func play(t *testing.T, script string, p *played, change func(*scripts.Config)) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return playScript(t, parsed, p, change)
+}
+
+func playScript(t *testing.T, parsed *scripts.Script, p *played, change func(*scripts.Config)) result.Run {
+	t.Helper()
 	var run result.Run
 	synctest.Test(t, func(t *testing.T) {
 		p.open = map[string]*playedEndpoint{}
