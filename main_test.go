@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
@@ -39,6 +41,7 @@ func TestMain(m *testing.M) {
 //	ready FILE [NAME]     waits until a server has written FILE and sets $RECEIVER, $INSPECTOR, $TOKEN and,
 //	                      for each endpoint, $URL_name
 //	post STATUS URL BODY  posts a webhook and checks the answer's status
+//	exits STATUS ARG...   runs hookrange and checks its exit status
 //	jsonlines FILE N      checks that a file (or stdout) is N lines of JSON, an object each
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
@@ -49,7 +52,7 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": scriptReady, "post": scriptPost, "jsonlines": scriptJSONLines,
+			"ready": scriptReady, "post": scriptPost, "exits": scriptExits, "jsonlines": scriptJSONLines,
 		},
 	})
 }
@@ -84,6 +87,19 @@ func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 	_ = resp.Body.Close()
 	if got := resp.Status[:3]; (got == args[0]) == neg {
 		ts.Fatalf("answered %s, want %s", got, args[0])
+	}
+}
+
+func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("hookrange", args[1:]...)
+	code := 0
+	if exited, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exited.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit status %d, want %s", code, args[0])
 	}
 }
 

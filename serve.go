@@ -281,6 +281,9 @@ func checkPolicies(ep *webhook.Endpoint) error {
 }
 
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return nil, fmt.Errorf("%w: --%s %s: want HOST:PORT, such as 127.0.0.1:8080", webhook.ErrInvalid, flag, address)
+	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, webhook.WithHint(fmt.Errorf("--%s: %w", flag, err), "choose another address, or port 0 for a free one")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -60,6 +61,8 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, status, api.Wait{Met: met, Count: len(rows), Captures: rows, Last: int64(job.last)})
 }
 
+var asksForClass = regexp.MustCompile(`\bclass\b`)
+
 func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	q, err := params(r, "count", "after", "match", "timeout", "none", "class", "reveal")
 	if err != nil {
@@ -80,9 +83,6 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(classes) == 0 {
-		classes = []webhook.Class{webhook.Accepted}
-	}
 	if job.match, err = search.CompileExpression(q.text("match")); err != nil {
 		return nil, err
 	}
@@ -91,6 +91,10 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	}
 	if job.none, err = q.flag("none"); err != nil {
 		return nil, err
+	}
+	// That nothing came is said of everything, and an expression that asks for the class is about all of them.
+	if len(classes) == 0 && !job.none && !asksForClass.MatchString(q.text("match")) {
+		classes = []webhook.Class{webhook.Accepted}
 	}
 	if job.view, err = s.viewOf(q); err != nil {
 		return nil, err

@@ -2,8 +2,11 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // EndpointCommands manage the endpoints of a running server.
@@ -91,12 +94,15 @@ type WaitCommand struct {
 	Within   time.Duration `help:"Longest wait." default:"30s"`
 	None     bool          `help:"Prove that fewer came: wait for the whole time, fail as soon as --count have come."`
 	After    string        `help:"Count captures after this seq only, or after now." placeholder:"SEQ"`
-	Class    []string      `help:"Classes that count: accepted, rejected, incomplete." default:"accepted"`
+	Class    []string      `help:"Classes that count: accepted, rejected, incomplete. Without it accepted, but all with --none and where --match asks for class."`
 	shown
 }
 
 // Run waits.
 func (c *WaitCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+	if c.Count < 1 || c.Within <= 0 {
+		return fmt.Errorf("%w: --count %d, --within %s: give a count from 1 and a time above 0", webhook.ErrInvalid, c.Count, c.Within)
+	}
 	return Wait(ctx, client, WaitOptions{
 		Endpoint: c.Endpoint, Count: c.Count, Match: c.Match, Within: c.Within, None: c.None, After: c.After,
 		Classes: c.Class, Reveal: c.Reveal, JSON: c.JSON,
@@ -117,11 +123,13 @@ func (c *SignatureCommand) Run(ctx context.Context, client *Client, out io.Write
 }
 
 // HealthcheckCommand asks a server whether it is ready.
-type HealthcheckCommand struct{}
+type HealthcheckCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
 
 // Run asks the server whether it is ready.
-func (*HealthcheckCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+func (c *HealthcheckCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	return Healthcheck(ctx, client, out)
+	return Healthcheck(ctx, client, c.JSON, out)
 }

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // ErrNotMet means that a wait ended and what it waited for was not so.
@@ -173,6 +174,8 @@ func refused(status int, text []byte) error {
 	}
 	e := &Error{Status: status, Code: p.Code, text: strings.TrimPrefix(p.Detail, "invalid: ")}
 	switch status {
+	case http.StatusBadRequest:
+		e.err = webhook.ErrInvalid
 	case http.StatusUnauthorized:
 		e.text, e.hint = "the server refused the token", "give the token that hookrange serve printed with --token"
 	case http.StatusMisdirectedRequest:

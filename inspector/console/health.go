@@ -10,7 +10,7 @@ import (
 )
 
 // Healthcheck asks the server whether it is ready and prints what it says. It returns an *Error when it is not.
-func Healthcheck(ctx context.Context, c *Client, out io.Writer) error {
+func Healthcheck(ctx context.Context, c *Client, asJSON bool, out io.Writer) error {
 	var health api.Health
 	if err := c.do(ctx, call{method: http.MethodGet, path: "/readyz", also: http.StatusServiceUnavailable}, &health); err != nil {
 		return err
@@ -20,6 +20,9 @@ func Healthcheck(ctx context.Context, c *Client, out io.Writer) error {
 			Status: http.StatusServiceUnavailable, text: fmt.Sprintf("the server is %s: %s", plain(health.Status), plain(health.Reason)),
 			hint: "the server's log says why",
 		}
+	}
+	if asJSON {
+		return printJSON(out, health)
 	}
 	return printLine(out, plain(health.Status))
 }

@@ -108,7 +108,7 @@ func (s *sending) source() error {
 	raw, err := os.ReadFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w, and there is no file %s", unknown, name)
+		return fmt.Errorf("%w: %w, and there is no file %s", webhook.ErrInvalid, unknown, name)
 	case err != nil:
 		return fmt.Errorf("fixture: %w", err)
 	}

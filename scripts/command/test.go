@@ -188,13 +188,20 @@ func loadScript(name string) (*scripts.Script, error) {
 	return scripts.Parse(name, raw)
 }
 
-func (*Test) profiles(w io.Writer) error {
+func (c *Test) profiles(w io.Writer) error {
 	for _, name := range scripts.Profiles() {
 		s, err := scripts.Profile(name)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%-22s %s\n", name, s.Title)
+		if c.JSON {
+			err = json.NewEncoder(w).Encode(map[string]string{"profile": name, "title": s.Title})
+		} else {
+			_, err = fmt.Fprintf(w, "%-22s %s\n", name, s.Title)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
