@@ -71,6 +71,8 @@ func TestChecks(t *testing.T) {
 		{"gap", "gap 1 min=900ms max=1100ms", thrice, result.Pass},
 		{"gap too short", "gap 1 min=1100ms", thrice, result.Fail},
 		{"gap too long", "gap 2 max=1900ms", thrice, result.Fail},
+		{"gap that may be shorter", "gap 1 max=500ms", []try{{unsure: 600 * time.Millisecond}, {gap: second}}, result.Inconclusive},
+		{"gap that is too long all the same", "gap 1 max=300ms", []try{{unsure: 600 * time.Millisecond}, {gap: second}}, result.Fail},
 		{"no such gap", "gap 3 max=1900ms", thrice, result.Inconclusive},
 		{"hung up in time", "hangup after=5s", []try{{lasts: 5 * second, hung: true}}, result.Pass},
 		{"hung up somewhat early", "hangup after=5s", []try{{lasts: 4100 * time.Millisecond, hung: true}}, result.Pass},

@@ -40,8 +40,9 @@ type attempt struct {
 	webhook.Capture
 	n      int
 	fields []webhook.Field
-	// gap is from the end of the attempt before to this one's arrival.
-	gap *time.Duration
+	// gap is from the end of the attempt before to this one's arrival; it may be shorter by unsure.
+	gap    *time.Duration
+	unsure time.Duration
 }
 
 // end is when the attempt ended: the last byte answered, our close, or the sender's hang-up.
@@ -79,7 +80,7 @@ func group(captures []webhook.Capture, tell func(*webhook.Capture) string) []del
 		if len(d.attempts) > 0 {
 			if before, ok := end(&d.attempts[len(d.attempts)-1].Capture); ok {
 				gap := c.ReceivedAt.Sub(before)
-				a.gap = &gap
+				a.gap, a.unsure = &gap, d.attempts[len(d.attempts)-1].Outcome.Unsure
 			}
 		}
 		d.attempts = append(d.attempts, a)
@@ -152,7 +153,7 @@ func (e *evidence) doubt(from, to time.Time) time.Duration {
 
 // doubtOf is by how much the gap before an attempt may be wrong.
 func (e *evidence) doubtOf(a *attempt) time.Duration {
-	return e.doubt(a.ReceivedAt.Add(-*a.gap), a.ReceivedAt)
+	return e.doubt(a.ReceivedAt.Add(-*a.gap), a.ReceivedAt) + a.unsure
 }
 
 // ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start. A

@@ -24,7 +24,9 @@ import (
 type try struct {
 	gap time.Duration
 	// lasts is until the answer ended, or until the hang-up when hung is true.
-	lasts   time.Duration
+	lasts time.Duration
+	// unsure is by how much later the answer may have ended.
+	unsure  time.Duration
 	hung    bool
 	status  int
 	fault   webhook.Fault
@@ -151,7 +153,7 @@ func (e *playedEndpoint) receive(ctx context.Context, t try, i int, in scripts.T
 	}
 	place := e.put(c)
 	pause(ctx, t.lasts)
-	o := &webhook.Outcome{Status: t.status, Fault: t.fault, Done: &t.lasts, FirstByte: &t.lasts}
+	o := &webhook.Outcome{Status: t.status, Fault: t.fault, Done: &t.lasts, FirstByte: &t.lasts, Unsure: t.unsure}
 	if t.hung {
 		o.HungUp, o.FirstByte, o.Status = &t.lasts, nil, 0
 	}

@@ -57,9 +57,12 @@ func (p *performance) answer(ctx context.Context, plan *webhook.Plan) {
 		err = flush.Flush()
 	}
 	at := p.since()
-	if at-leaving < swift {
+	if took := at - leaving; took < swift || body.size < largeBody {
 		// The system took it at once; the rest was waiting for a processor, while the sender may have gone on already.
 		at = leaving
+		if took >= swift {
+			p.out.Unsure = took
+		}
 	}
 	if err != nil {
 		await(ctx)

@@ -222,6 +222,9 @@ func packOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
 	p.duration(o.HungUp)
 	p.string(string(o.HungUpBy))
 	p.string(o.Note)
+	if o.Unsure != 0 {
+		p.int(int64(o.Unsure))
+	}
 	return p.seal(seqBytes(capture))
 }
 
@@ -235,6 +238,9 @@ func unpackOutcome(data []byte, capture, seq webhook.Seq) (*webhook.Outcome, err
 		Seq: seq, Status: int(u.int()), Fault: webhook.Fault(u.string()), Bytes: u.int(),
 		FirstByte: u.duration(), Done: u.duration(), HungUp: u.duration(),
 		HungUpBy: webhook.HangUp(u.string()), Note: u.string(),
+	}
+	if len(u.buf) > 0 {
+		o.Unsure = durationOf(u.int())
 	}
 	return o, u.err
 }

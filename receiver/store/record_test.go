@@ -102,7 +102,7 @@ func TestFinish(t *testing.T) {
 	}
 	want := webhook.Outcome{
 		Status: 503, Fault: webhook.Drip, Bytes: 120, FirstByte: new(2 * time.Second), Done: new(3 * time.Second),
-		HungUp: new(2500 * time.Millisecond), HungUpBy: webhook.HangUpRST, Note: "cut short",
+		HungUp: new(2500 * time.Millisecond), HungUpBy: webhook.HangUpRST, Note: "cut short", Unsure: 7 * time.Millisecond,
 	}
 	if err := s.Finish(t.Context(), ticket, want); err != nil {
 		t.Fatal(err)

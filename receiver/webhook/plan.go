@@ -108,6 +108,9 @@ type Outcome struct {
 	FirstByte *time.Duration
 	// Done is when the answer ended: last byte written, connection closed or reset by us, or given up.
 	Done *time.Duration
+	// Unsure is by how much later than Done the answer may have ended: this process was kept from seeing its last bytes
+	// leave.
+	Unsure time.Duration
 	// HungUp is when the sender closed the connection before the answer had ended.
 	HungUp *time.Duration
 	// HungUpBy tells how; empty when HungUp is nil or it cannot be told.
