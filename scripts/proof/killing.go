@@ -63,6 +63,9 @@ type rig struct {
 	program *program
 	ledger  *ledger
 	count   *Count
+	// ended is when the program was, and story what happened before, for the report of a loss.
+	ended time.Time
+	story string
 }
 
 // crashing is a try: a fresh program, ended by end, is started again and asked for all it had answered.
@@ -83,6 +86,7 @@ func crashing(end func(context.Context, *rig) error) func(context.Context, *Buil
 		if err = end(ctx, r); err != nil {
 			return count, err
 		}
+		r.ended = time.Now()
 		return count, r.account(ctx)
 	}
 }
@@ -100,9 +104,10 @@ func (r *rig) account(ctx context.Context) error {
 		return err
 	}
 	r.count.Sum(wordsAnswered, int64(r.ledger.count()))
-	r.count.Sum(wordsLost, int64(lost))
-	if lost > 0 {
-		r.count.Break("%d of %d answered captures are lost", lost, r.ledger.count())
+	r.count.Sum(wordsLost, int64(len(lost)))
+	if len(lost) > 0 {
+		r.count.Break("%d of %d answered captures are lost, answered %v to %v before the end%s", len(lost), r.ledger.count(),
+			r.ended.Sub(lost[0]).Round(time.Microsecond), r.ended.Sub(lost[len(lost)-1]).Round(time.Microsecond), r.story)
 	}
 	return r.program.kill()
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,17 +25,25 @@ type digest = [sha256.Size]byte
 // that is cut.
 type ledger struct {
 	mu       sync.Mutex
-	answered map[digest]struct{}
+	answered map[digest]time.Time
+	closed   bool
 	// busy counts 503s with Retry-After, refused answers that are neither these nor 2xx, unanswered what got no answer.
 	busy, refused, unanswered atomic.Int64
 }
 
-func newLedger() *ledger { return &ledger{answered: make(map[digest]struct{})} }
+func newLedger() *ledger { return &ledger{answered: make(map[digest]time.Time)} }
 
 func (l *ledger) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.answered)
+}
+
+// close ends the ledger: later answers are not noted.
+func (l *ledger) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 }
 
 // senders send different bodies to one URL, each as fast as it is answered, until stopped.
@@ -85,7 +94,9 @@ func (s *senders) once(ctx context.Context, client *http.Client, target string, 
 	switch {
 	case resp.StatusCode/100 == 2:
 		s.ledger.mu.Lock()
-		s.ledger.answered[sha256.Sum256(body)] = struct{}{}
+		if !s.ledger.closed {
+			s.ledger.answered[sha256.Sum256(body)] = time.Now()
+		}
 		s.ledger.mu.Unlock()
 		return true
 	case resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") != "":
@@ -102,21 +113,22 @@ func (s *senders) end() {
 	s.group.Wait()
 }
 
-// missing returns how many of the bodies that were answered the program does not give back byte for byte.
-func (l *ledger) missing(ctx context.Context, p *program) (int, error) {
+// missing returns when the bodies were answered that the program does not give back byte for byte.
+func (l *ledger) missing(ctx context.Context, p *program) ([]time.Time, error) {
 	kept, err := p.bodies(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := 0
-	for sum := range l.answered {
+	var lost []time.Time
+	for sum, at := range l.answered {
 		if _, ok := kept[sum]; !ok {
-			n++
+			lost = append(lost, at)
 		}
 	}
-	return n, nil
+	slices.SortFunc(lost, time.Time.Compare)
+	return lost, nil
 }
 
 // bodies returns the digests of all bodies that the program serves.

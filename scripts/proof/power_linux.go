@@ -133,16 +133,18 @@ func cutPower(ctx context.Context, b *Build) (count Count, err error) {
 	}
 	senders := r.ledger.send(ctx, p.hook("default"), load)
 	wait(ctx, 50*time.Millisecond, 800*time.Millisecond)
-	err = d.cut()
-	if killErr := p.kill(); err == nil {
-		err = killErr
-	}
-	senders.end()
-	if err != nil {
-		return count, err
-	}
-	if err = errors.Join(d.detach(), d.attach(ctx)); err != nil {
+	if err = r.cut(ctx, d, senders); err != nil {
 		return count, err
 	}
 	return count, r.account(ctx)
+}
+
+// cut takes the power away from disk and program, and gives the disk back. A machine without power answers nothing, so what
+// is answered from here on does not count: while the file system goes, a sync that has begun may succeed and keep nothing.
+func (r *rig) cut(ctx context.Context, d *disk, senders *senders) error {
+	r.ledger.close()
+	r.ended = time.Now()
+	err := errors.Join(d.cut(), r.program.kill())
+	senders.end()
+	return errors.Join(err, d.detach(), d.attach(ctx))
 }
