@@ -29,8 +29,8 @@ func diskFaults() []Experiment {
 	}}
 }
 
-// diskFault makes a running program's disk fail, until clear is called.
-type diskFault func(ctx context.Context, r *rig, d *disk) (clear func() error, err error)
+// diskFault makes a running program's disk fail, until over is called.
+type diskFault func(ctx context.Context, r *rig, d *disk) (over func() error, err error)
 
 // faultsByName are the ways in which a disk fails.
 func faultsByName() map[string]diskFault {
@@ -102,12 +102,12 @@ func failDisk(ctx context.Context, b *Build) (count Count, err error) {
 // fault makes the disk fail for a while under load and waits until a capture is answered with a 2xx again.
 func (r *rig) fault(ctx context.Context, d *disk, name string) error {
 	wait(ctx, 20*time.Millisecond, 150*time.Millisecond)
-	clearFault, err := faultsByName()[name](ctx, r, d)
+	over, err := faultsByName()[name](ctx, r, d)
 	if err != nil {
 		return err
 	}
 	wait(ctx, 100*time.Millisecond, 700*time.Millisecond)
-	if err = clearFault(); err != nil {
+	if err = over(); err != nil {
 		return err
 	}
 	cleared, answered := time.Now(), r.ledger.count()
@@ -139,7 +139,7 @@ func injected(calls, how string) diskFault {
 			if err := cmd.Process.Signal(unix.SIGINT); err != nil {
 				return err
 			}
-			_ = cmd.Wait() //nolint:errcheck // it ends by the signal
+			_ = cmd.Wait() // it ends by the signal
 			raw, err := os.ReadFile(trace)
 			r.count.Sum("calls that failed or were late", int64(strings.Count(string(raw), "INJECTED")+strings.Count(string(raw), "DELAYED")))
 			return err

@@ -139,8 +139,9 @@ func cutPower(ctx context.Context, b *Build) (count Count, err error) {
 	return count, r.account(ctx)
 }
 
-// cut takes the power away from disk and program, and gives the disk back. A machine without power answers nothing, so what
-// is answered from here on does not count: while the file system goes, a sync that has begun may succeed and keep nothing.
+// cut takes the power away from disk and program, and gives the disk back. A machine without power answers nothing, so
+// what is answered from here on does not count: while the file system goes, a sync that has begun may succeed and keep
+// nothing.
 func (r *rig) cut(ctx context.Context, d *disk, senders *senders) error {
 	r.ledger.close()
 	r.ended = time.Now()
