@@ -13,6 +13,9 @@ TESTFLAGS ?=
 TIMEOUT   ?= 20m
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
+# How long make proof may take, and which experiments it runs; all without any.
+PROOF_MINUTES ?= 30
+ONLY          ?=
 
 CACHE     := $(CURDIR)/.cache
 UI        := inspector/ui
@@ -130,6 +133,13 @@ lint: ## Check format, imports and style with the pinned linters
 .PHONY: bench
 bench: ## Measure: each stage, the store, the live feed, and the whole way against a no-op handler
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./...
+
+# Results are kept in .cache/proof while the sources stay the same, so it can be stopped, and goes on the next time.
+.PHONY: proof
+proof: ## Run the long experiments for PROOF_MINUTES (30) and write the table into the README
+	@.ci/system proof
+	go build -o $(CACHE)/proof/prove ./scripts/proof/prove
+	exec $(CACHE)/proof/prove --minutes $(PROOF_MINUTES) $(addprefix --only=,$(ONLY))
 
 .PHONY: fuzz
 fuzz: ## Fuzz each target for FUZZTIME (20s)

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -46,6 +47,11 @@ func newGuard(hosts, origins []string) guard {
 func (s *Server) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header(), s.page.has(r.URL.Path))
+		if r.ContentLength != 0 {
+			// net/http reads what a handler leaves of a body, and would do so for as long as a client drips. A writer without
+			// deadlines, as in a test, has none to set.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
+		}
 		if err := s.admit(r); err != nil {
 			s.writeError(w, r, err)
 			return

@@ -231,9 +231,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 	if h2, ok := line.(*stream); ok && (outcome.Status == 0 || h2.aborts) {
 		panic(http.ErrAbortHandler) // how net/http is told to reset a stream
 	}
+	if t.reason == "" {
+		return
+	}
+	leaveBody(w)
 	if t.reason == webhook.BodyTooLarge {
-		//nolint:errcheck // draining is a courtesy
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(5 * time.Second))
 		_, _ = io.CopyN(io.Discard, r.Body, 64<<20)
 	}
 }

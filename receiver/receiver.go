@@ -195,6 +195,7 @@ func (s *Server) handled(ctx context.Context) error {
 }
 
 func (*Server) health(w http.ResponseWriter, _ *http.Request) {
+	leaveBody(w)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
@@ -204,8 +205,17 @@ func (s *Server) nowhere(w http.ResponseWriter, _ *http.Request) {
 	say(w, http.StatusNotFound, "No such endpoint. Webhooks are received at /hooks/{endpoint}.")
 }
 
+// leaveBody bounds how long a body is read that nobody wants. net/http reads on for up to 256 KiB, so a sender that drips
+// would hold the connection for days.
+func leaveBody(w http.ResponseWriter) {
+	const patience = 3 * time.Second
+	//nolint:errcheck // a writer without deadlines (tests) has no connection to hold
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+}
+
 // say answers for the receiver itself, where no endpoint's plan applies.
 func say(w http.ResponseWriter, status int, detail string) {
+	leaveBody(w)
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")

@@ -260,6 +260,45 @@ func TestNotWholeIsNever2xx(t *testing.T) {
 	}
 }
 
+// TestDrippedBodiesHoldNothing: a sender that goes on byte by byte after its answer, or where nobody reads its body, is cut
+// off all the same.
+func TestDrippedBodiesHoldNothing(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, receiver.Config{Limits: wire.Limits{Grace: time.Millisecond}}, open("rules", "s", ""))
+	for path, status := range map[string]string{"/hooks/rules?secret=s": "408", "/nowhere": "404", "/healthz": "404"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			conn, err := net.Dial("tcp", e.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			closed := make(chan []byte, 1)
+			go func() {
+				got, _ := io.ReadAll(conn)
+				closed <- got
+			}()
+			drip := "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n"
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			// 100 000 bytes would take 33 minutes.
+			for late := time.After(30 * time.Second); ; drip = "x" {
+				_, _ = io.WriteString(conn, drip)
+				select {
+				case got := <-closed:
+					if !strings.HasPrefix(string(got), "HTTP/1.1 "+status) {
+						t.Errorf("answered %.40q", got)
+					}
+					return
+				case <-late:
+					t.Fatal("the connection is still open")
+				case <-tick.C:
+				}
+			}
+		})
+	}
+}
+
 func TestWaitingAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	e := newEdge(t, receiver.Config{WaitingPerEndpoint: 2}, open("rules", "s", "hang"), open("other", "s", "200"))

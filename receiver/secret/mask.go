@@ -86,6 +86,7 @@ func paramNames() map[string]bool {
 		"x-amz-signature": true, "x-amz-credential": true, "x-amz-security-token": true,
 		"x-goog-signature": true, "x-goog-credential": true, "signature": true, "sig": true, "jwt": true,
 		"awsaccesskeyid": true, "token": true, "secret": true, "access_token": true, "api_key": true,
+		"apikey": true, "auth_token": true, "refresh_token": true, "id_token": true, "client_secret": true,
 	}
 }
 
@@ -93,7 +94,10 @@ func paramNames() map[string]bool {
 func headerNames() map[string]bool {
 	return map[string]bool{
 		"authorization": true, "proxy-authorization": true, "cookie": true, "set-cookie": true,
-		"x-api-key": true, "x-service-key": true, "x-github-encoded-secret": true,
+		"x-api-key": true, "x-service-key": true, "x-github-encoded-secret": true, "x-gitlab-token": true, "private-token": true,
+		"x-auth-token": true, "x-access-token": true, "x-amz-security-token": true, "x-goog-api-key": true, "x-goog-channel-token": true,
+		"x-vault-token": true, "x-functions-key": true, "x-telegram-bot-api-secret-token": true, "x-shopify-access-token": true,
+		"api-key": true, "apikey": true, "ocp-apim-subscription-key": true,
 	}
 }
 

@@ -112,6 +112,10 @@ func TestMaskField(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"AUTHORIZATION", "Basic eDp5", secret.Masked},
 		{"Cookie", "", ""},
+		{"X-Gitlab-Token", "unknown-to-us", secret.Masked},
+		{"X-Auth-Token", "unknown-to-us", secret.Masked},
+		{"X-Amz-Security-Token", "unknown-to-us", secret.Masked},
+		{"Referer", "http://h/?client_secret=zz&refresh_token=zz", "http://h/?client_secret=•••&refresh_token=•••"},
 		{"Referer", "http://h/hooks/x?secret=zz", "http://h/hooks/x?secret=•••"},
 		{"X-Echo", "s3cret-value", "•••"},
 		{"Content-Type", "text/plain", "text/plain"},

@@ -169,6 +169,13 @@ func (s *Store) verify(ctx context.Context, c *conn) error {
 	bounded, cancel := context.WithTimeout(ctx, s.config.CheckTime)
 	defer cancel()
 	err := c.check(bounded, s.path)
+	if errors.Is(err, errIndex) {
+		s.config.Log.LogAttrs(ctx, slog.LevelError, "an index of the file is damaged and made anew", slog.Any("error", err))
+		if anew := c.script("REINDEX"); anew != nil {
+			return errors.Join(err, anew)
+		}
+		err = c.check(bounded, s.path)
+	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "the file is large: its structure was checked in part",
 			slog.Int64("check_ms", s.config.CheckTime.Milliseconds()))

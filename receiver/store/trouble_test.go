@@ -110,6 +110,44 @@ func TestOpenRefusesADamagedStructure(t *testing.T) {
 	}
 }
 
+// TestDamagedIndexIsMadeAnew changes a key of the index that lists go by, which SQLite's quick check does not see.
+func TestDamagedIndexIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, store.Config{Dir: dir})
+	for i := range 20 {
+		record(t, s, fmt.Sprint(i))
+	}
+	root, err := s.Query(t.Context(), "SELECT rootpage FROM sqlite_schema WHERE name = 'captures_lane'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, store.FileName)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := data[(root-1)*16384:]
+	// A leaf page has its cells' places behind 8 bytes; a cell has its size, its header with its own size, and the values.
+	cell := page[int(page[8])<<8|int(page[9]):]
+	cell[1+cell[1]] ^= 64 // the lane of another endpoint
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := new(countingLog)
+	s = open(t, store.Config{Dir: dir, Log: slog.New(log)})
+	found, err := s.Captures(t.Context(), webhook.Query{Endpoint: "hook"})
+	if err != nil || len(found) != 20 {
+		t.Errorf("%d captures of 20 are listed, %v", len(found), err)
+	}
+	if n := log.count.Load(); n != 1 {
+		t.Errorf("the damage was logged %d times, want once", n)
+	}
+}
+
 func TestFilesAreTheUsersAlone(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

@@ -1,0 +1,189 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// diskFaults is the experiment that makes the disk fail under a running program, and lets it work again.
+func diskFaults() []Experiment {
+	return []Experiment{{
+		Name: "disk-fault",
+		Promise: "While the disk fails (EIO at sync or write, ENOSPC, EROFS, slow sync, a full disk, no file descriptors left) nothing is answered 2xx that a power cut " +
+			"afterwards loses, every other answer is a 503 with Retry-After, and 5 s after the fault a 2xx is answered again, without a restart",
+		Unit:     "faults",
+		Goal:     300,
+		Controls: []string{"takes-errors-for-success"},
+		Tries:    40,
+		Needs:    func() error { return errors.Join(needsTool("strace")(), needsDisks()) },
+		Try:      failDisk,
+	}}
+}
+
+// diskFault makes a running program's disk fail, until over is called.
+type diskFault func(ctx context.Context, r *rig, d *disk) (over func() error, err error)
+
+// faultsByName are the ways in which a disk fails.
+func faultsByName() map[string]diskFault {
+	const syncs, writes = "fsync,fdatasync", "pwrite64"
+	return map[string]diskFault{
+		"EIO at sync":     injected(syncs, "error=EIO"),
+		"EIO at write":    injected(writes, "error=EIO"),
+		"ENOSPC at write": injected(writes, "error=ENOSPC"),
+		"EROFS at write":  injected(writes, "error=EROFS"),
+		"slow syncs":      injected(syncs, "delay_enter=200000"),
+		"full disk":       filled,
+		"EMFILE":          noDescriptors,
+	}
+}
+
+// backInTime is how long after a fault the first 2xx may come.
+const backInTime = 5 * time.Second
+
+func failDisk(ctx context.Context, b *Build) (count Count, err error) {
+	folder, err := tryFolder()
+	if err != nil {
+		return count, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	d, err := newDisk(ctx, folder, 256<<20)
+	if err != nil {
+		return count, err
+	}
+	defer func() { err = errors.Join(err, d.remove()) }()
+	p, err := newProgram(ctx, b, folder, filepath.Join(d.mount, "data"))
+	if err != nil {
+		return count, err
+	}
+	defer func() { err = errors.Join(err, p.kill()) }()
+	r := &rig{program: p, ledger: newLedger(), count: &count}
+	if err = p.start(ctx); err != nil {
+		return count, err
+	}
+	senders := r.ledger.send(ctx, p.hook("default"), load)
+	defer senders.end()
+	names := make([]string, 0, len(faultsByName()))
+	for name := range faultsByName() {
+		names = append(names, name)
+	}
+	for range 2 {
+		name := names[rand.IntN(len(names))] //nolint:gosec // no secret
+		count.Tried++
+		count.Sum(name, 1)
+		if err = r.fault(ctx, d, name); err != nil {
+			return count, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	err = r.cut(ctx, d, senders)
+	r.story += "; cut at " + r.ended.Format("05.000000")
+	if n := r.ledger.refused.Load(); n > 0 {
+		count.Break("%d answers were neither 2xx nor 503 with Retry-After", n)
+	}
+	count.Sum("answers of 503 with Retry-After", r.ledger.busy.Load())
+	// What was deleted a moment before the power went is back.
+	if gone := os.Remove(d.ballast()); !errors.Is(gone, os.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	if err != nil {
+		return count, err
+	}
+	return count, r.account(ctx)
+}
+
+// fault makes the disk fail for a while under load and waits until a capture is answered with a 2xx again.
+func (r *rig) fault(ctx context.Context, d *disk, name string) error {
+	wait(ctx, 20*time.Millisecond, 150*time.Millisecond)
+	over, err := faultsByName()[name](ctx, r, d)
+	if err != nil {
+		return err
+	}
+	wait(ctx, 100*time.Millisecond, 700*time.Millisecond)
+	if err = over(); err != nil {
+		return err
+	}
+	cleared, answered := time.Now(), r.ledger.count()
+	for r.ledger.count() == answered && time.Since(cleared) < 2*backInTime && ctx.Err() == nil {
+		wait(ctx, time.Millisecond, 2*time.Millisecond)
+	}
+	took := time.Since(cleared)
+	r.story += fmt.Sprintf("; %s, over at %s", name, cleared.Format("05.000000"))
+	r.count.Peak("s at most until the first 2xx after a fault", took.Seconds())
+	if took > backInTime {
+		r.count.Break("no 2xx for %v after %s", took.Round(time.Millisecond), name)
+	}
+	return nil
+}
+
+// injected lets strace make calls of the running program fail, or late.
+func injected(calls, how string) diskFault {
+	return func(ctx context.Context, r *rig, d *disk) (func() error, error) {
+		trace := filepath.Join(filepath.Dir(d.mount), "trace")
+		//nolint:gosec // the arguments are this package's
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), "strace", "-f", "-o", trace, "-e", "trace="+calls,
+			"-e", "inject="+calls+":"+how, "-p", fmt.Sprint(r.program.cmd.Process.Pid))
+		said := new(output)
+		cmd.Stderr = said
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		end := func() error {
+			if err := cmd.Process.Signal(unix.SIGINT); err != nil {
+				return err
+			}
+			_ = cmd.Wait() // it ends by the signal
+			raw, err := os.ReadFile(trace)
+			r.count.Sum("calls that failed or were late", int64(strings.Count(string(raw), "INJECTED")+strings.Count(string(raw), "DELAYED")))
+			return err
+		}
+		deadline := time.Now().Add(5 * time.Second)
+		for !strings.Contains(said.String(), "attached") {
+			if time.Now().After(deadline) || ctx.Err() != nil {
+				return nil, errors.Join(fmt.Errorf("strace did not attach: %s", said.tail()), end())
+			}
+			wait(ctx, time.Millisecond, 2*time.Millisecond)
+		}
+		return end, nil
+	}
+}
+
+func (d *disk) ballast() string { return filepath.Join(d.mount, "ballast") }
+
+// filled takes all space of the disk.
+func filled(_ context.Context, _ *rig, d *disk) (func() error, error) {
+	file, err := os.Create(d.ballast())
+	if err != nil {
+		return nil, err
+	}
+	var stat unix.Statfs_t
+	if err = unix.Statfs(d.mount, &stat); err == nil {
+		err = unix.Fallocate(int(file.Fd()), 0, 0, int64(stat.Bavail)*stat.Bsize) //nolint:gosec // a small disk
+	}
+	if err != nil && !errors.Is(err, unix.ENOSPC) {
+		return nil, errors.Join(err, file.Close())
+	}
+	zeros := make([]byte, 64<<10)
+	for err == nil {
+		_, err = file.Write(zeros)
+	}
+	return func() error { return os.Remove(d.ballast()) }, file.Close()
+}
+
+// noDescriptors takes the program's right to open files.
+func noDescriptors(_ context.Context, r *rig, _ *disk) (func() error, error) {
+	var old unix.Rlimit
+	pid := r.program.cmd.Process.Pid
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		return nil, err
+	}
+	return func() error { return unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil) },
+		unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: old.Max}, nil)
+}
