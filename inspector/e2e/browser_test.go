@@ -54,6 +54,7 @@ func TestBrowser(t *testing.T) {
 		"runs have no such violations":       testRunsAccessibility,
 		"a report is a file by itself":       testReport,
 		"captures are sent on":               testSendOn,
+		"new captures are forwarded":         testForwards,
 		"captures are taken out":             testTakeOut,
 		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,

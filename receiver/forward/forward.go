@@ -71,6 +71,7 @@ type Forwarder struct {
 	cfg    Config
 	places *places
 	under  chan struct{}
+	born   time.Time
 
 	mu      sync.Mutex
 	workers map[key]*worker
@@ -104,7 +105,7 @@ func New(cfg Config) (*Forwarder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Forwarder{cfg: cfg, places: kept, under: make(chan struct{}, cfg.Under), workers: map[key]*worker{}}, nil
+	return &Forwarder{cfg: cfg, places: kept, under: make(chan struct{}, cfg.Under), born: time.Now(), workers: map[key]*worker{}}, nil
 }
 
 // Run sends on until ctx ends, and then ends what is under way; that is sent again by the next Run.
@@ -152,7 +153,8 @@ func (f *Forwarder) adopt(ctx context.Context, wg *sync.WaitGroup, first bool) e
 	return nil
 }
 
-// begin gives a forward that has no place one: what came since the settings were saved is still sent.
+// begin gives a forward that has no place one: what came since the settings were saved, or the server was started if
+// that is later, is still sent.
 func (f *Forwarder) begin(ctx context.Context, k key, ep *webhook.Endpoint, first bool) error {
 	last := f.cfg.Store.Last()
 	if state, found := f.places.get(k); found {
@@ -162,16 +164,18 @@ func (f *Forwarder) begin(ctx context.Context, k key, ep *webhook.Endpoint, firs
 		}
 		return nil
 	}
-	if !first {
-		next, err := f.cfg.Store.Moment(ctx, ep.Updated)
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			f.cfg.Log.ErrorContext(ctx, "forward: begin", slog.String("endpoint", ep.Name), slog.Any("error", err))
-		default:
-			last = next - 1
-		}
+	since := ep.Updated
+	if since.Before(f.born) {
+		since = f.born
+	}
+	next, err := f.cfg.Store.Moment(ctx, since)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		f.cfg.Log.ErrorContext(ctx, "forward: begin", slog.String("endpoint", ep.Name), slog.Any("error", err))
+	default:
+		last = next - 1
 	}
 	f.keep(ctx, func() error { return f.places.add(k, webhook.ForwardState{After: last}) })
 	return nil
@@ -217,8 +221,9 @@ func (f *Forwarder) State(ctx context.Context, ep *webhook.Endpoint, forward *we
 func (f *Forwarder) waiting(ctx context.Context, endpoint string, forward *webhook.Forward, after webhook.Seq) ([]webhook.Seq, error) {
 	const page = 1000
 	var found []webhook.Seq
+	last := f.cfg.Store.Last()
 	for len(found) <= f.cfg.Behind {
-		list, err := f.cfg.Store.Captures(ctx, query(endpoint, forward, after, page))
+		list, err := f.cfg.Store.Captures(ctx, query(endpoint, forward, after, last, page))
 		if err != nil {
 			return nil, err
 		}
@@ -233,8 +238,10 @@ func (f *Forwarder) waiting(ctx context.Context, endpoint string, forward *webho
 	return found, nil
 }
 
-func query(endpoint string, forward *webhook.Forward, after webhook.Seq, limit int) webhook.Query {
-	q := webhook.Query{Endpoint: endpoint, After: after, Limit: limit, Ascending: true}
+// query asks for the captures after a place that were there when through was the last: a list of several classes that is
+// read while more come may have a later capture of one class and not yet an earlier one of another.
+func query(endpoint string, forward *webhook.Forward, after, through webhook.Seq, limit int) webhook.Query {
+	q := webhook.Query{Endpoint: endpoint, After: after, Before: through + 1, Limit: limit, Ascending: true}
 	if !forward.All || forward.Sign != "" {
 		q.Classes = []webhook.Class{webhook.Accepted}
 	}

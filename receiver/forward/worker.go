@@ -36,7 +36,7 @@ type worker struct {
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		seen := w.f.cfg.Store.Last()
-		busy, err := w.some(ctx)
+		busy, err := w.some(ctx, seen)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -78,14 +78,14 @@ func (w *worker) settings() (*webhook.Endpoint, *webhook.Forward, error) {
 	return nil, nil, errGone
 }
 
-// some deals with the next captures; false when there are none.
-func (w *worker) some(ctx context.Context) (bool, error) {
+// some deals with the next captures up to a seq; false when there are none.
+func (w *worker) some(ctx context.Context, through webhook.Seq) (bool, error) {
 	ep, forward, err := w.settings()
 	if err != nil {
 		return false, err
 	}
 	state, _ := w.f.places.get(w.key)
-	list, err := w.f.cfg.Store.Captures(ctx, query(ep.Name, forward, state.After, few))
+	list, err := w.f.cfg.Store.Captures(ctx, query(ep.Name, forward, state.After, through, few))
 	if err != nil || len(list) == 0 {
 		return false, err
 	}
