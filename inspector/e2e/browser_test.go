@@ -66,6 +66,7 @@ func TestBrowser(t *testing.T) {
 		"the newest is opened by itself":     testLatest,
 		"a jump to a time":                   testJump,
 		"times, title and help":              testComfort,
+		"new captures are told of":           testTold,
 		"a text is found in a body":          testSearchInJSON,
 		"runs stand in their trace":          testTraceTree,
 	} {
