@@ -41,6 +41,7 @@ func TestBrowser(t *testing.T) {
 		"the plan is changed while running":  testPlanChange,
 		"the secret is rotated":              testSecretRotation,
 		"keys":                               testKeys,
+		"nothing moves at first":             testSteady,
 		"with the keyboard alone":            testKeyboardOnly,
 		"the plan is changed from the list":  testPlanMenu,
 		"what is blocked says what to do":    testBlockedObjects,
