@@ -97,12 +97,14 @@ func TestScroll(t *testing.T) {
 	p.navigate("/#token=" + s.ready.Token)
 	p.until("the page is live", isLive)
 	p.until("rows are there", `() => document.querySelector('[role=option]') !== null`)
-	eval[bool](p, `() => { const end = performance.now() + 300; while (performance.now() < end); return true; }`)
+	// A task of the page's own: what the debugger evaluates is none.
+	eval[bool](p, `() => { setTimeout(() => { const end = performance.now() + 300; while (performance.now() < end); }); return true; }`)
 	p.until("a long task is seen", `() => window.longTasks.some((d) => d >= 290)`)
 	eval[bool](p, `() => { window.longTasks = []; return true; }`)
 
 	began = time.Now()
-	for rows := 0; rows < many; {
+	// Every tenth capture is folded under the one before.
+	for rows := 0; rows < many-many/10; {
 		rows = eval[int](p, `async () => {
 			const box = document.querySelector('.list-pane .scroll');
 			for (const end = performance.now() + 2000; performance.now() < end;) {
