@@ -131,8 +131,9 @@ lint: ## Check format, imports and style with the pinned linters
 	@.ci/lint
 
 .PHONY: bench
-bench: ## Measure: each stage, the store, the live feed, and the whole way against a no-op handler
+bench: ## Measure: each stage, the store, the live feed, the whole way against a no-op handler, and a long list in the browser
 	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./...
+	HOOKRANGE_SCROLL=100000 HOOKRANGE_BROWSER=required go test -run '^TestScroll$$' -v -count 1 -timeout 60m ./inspector/e2e
 
 # Results are kept in .cache/proof while the sources stay the same, so it can be stopped, and goes on the next time.
 .PHONY: proof

@@ -41,7 +41,15 @@ func main() {
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
 	tune()
-	os.Exit(run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr}))
+	os.Exit(run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr, terminal: ownTerminal()}))
+}
+
+// ownTerminal is where keys come from and a list may be drawn, or none where only lines can be printed.
+func ownTerminal() console.Terminal {
+	if os.Getenv("TERM") == "dumb" {
+		return console.Terminal{}
+	}
+	return console.Terminal{In: os.Stdin, Out: os.Stdout}
 }
 
 // tune trades memory that a small heap does not need for a tenth of the processor's time under load, and gives a small
@@ -65,6 +73,7 @@ func tune() {
 type process struct {
 	args     []string
 	out, err io.Writer
+	terminal console.Terminal
 }
 
 // grammar is the command line.
@@ -77,7 +86,7 @@ type grammar struct {
 
 	Serve       serveCommand               `cmd:"" help:"Run the receiver and the inspector."`
 	Endpoint    console.EndpointCommands   `cmd:"" help:"Manage the endpoints of a running server."`
-	Tail        console.TailCommand        `cmd:"" help:"Print captures as they arrive."`
+	Tail        console.TailCommand        `cmd:"" help:"Show captures as they arrive: a list with keys on a terminal (? has them), else one line each."`
 	Signature   console.SignatureCommand   `cmd:"" help:"Say whether a capture proves its sender and, when not, why."`
 	Wait        console.WaitCommand        `cmd:"" help:"Wait until captures have come, or prove that none came."`
 	Send        command.Send               `cmd:"" help:"Deliver a fixture by a documented policy and print every attempt."`
@@ -105,7 +114,7 @@ func run(ctx context.Context, p process) int {
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.BindTo(p.out, (*io.Writer)(nil)),
 		kong.BindToProvider(cli.client),
-		kong.Bind(console.Way{Policy: checkPolicy, Relay: unguarded, Notes: p.err}),
+		kong.Bind(console.Way{Policy: checkPolicy, Relay: unguarded, Notes: p.err, Terminal: p.terminal}),
 		kong.BindToProvider(func() (*command.Program, error) { return cli.program(p) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)

@@ -30,7 +30,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"hookrange": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		code := run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr})
+		code := run(ctx, process{args: os.Args[1:], out: os.Stdout, err: os.Stderr, terminal: ownTerminal()})
 		stop()
 		os.Exit(code)
 	}})

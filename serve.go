@@ -85,10 +85,10 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	}
 	defer people.Close() //nolint:errcheck // as above
 	h.base = base(c.PublicURL, hooks.Addr())
-	if h.tests, err = h.openRuns(ctx, filepath.Join(cli.Data, "tests")); err != nil {
+	h.sends = h.relay(c.Replay, hooks.Addr(), people.Addr())
+	if err = h.openKept(ctx, cli.Data); err != nil {
 		return err
 	}
-	h.sends = h.relay(c.Replay, hooks.Addr(), people.Addr())
 	watch, err := h.inspector(c)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	return together(ctx,
 		func(ctx context.Context) error { return h.edge.Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
-		h.resolver().Run, h.tests.Run,
+		h.resolver().Run, h.tests.Run, h.forwards.Run,
 	)
 }
 
@@ -115,9 +115,19 @@ type house struct {
 	token, base string
 	tests       *runs.Runs
 	// ports are those of endpoints' own listeners, named is where those told apart by their TLS name are, if anywhere.
-	ports gate.Ports
-	named net.Addr
-	sends guarded
+	ports    gate.Ports
+	named    net.Addr
+	sends    guarded
+	forwards forwards
+}
+
+// openKept opens what has files of its own in the data folder: the conformance runs, and how far forwards are.
+func (h *house) openKept(ctx context.Context, dir string) (err error) {
+	if h.tests, err = h.openRuns(ctx, filepath.Join(dir, "tests")); err != nil {
+		return err
+	}
+	h.forwards, err = h.openForwards(dir)
+	return err
 }
 
 // names is the TLS port that endpoints share, or nil; end closes it.
@@ -175,7 +185,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL, Explain: secret.Explain},
-		Listeners: h.edge, Policies: policies(), Relay: h.sends,
+		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
 	})
@@ -254,7 +264,7 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 			}
 			ep.Secret.Secrets = []string{value}
 		}
-		if err = errors.Join(checkPolicies(&ep), edge.CheckRespond(ep.Respond), edge.CheckListener(&ep)); err != nil {
+		if err = errors.Join(checkPolicies(&ep), checkForwards(&ep), edge.CheckRespond(ep.Respond), edge.CheckListener(&ep)); err != nil {
 			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
 		}
 		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {

@@ -134,6 +134,8 @@ type Config struct {
 	Tests Tests
 	// Relay sends captures on. Defaults to none.
 	Relay Relay
+	// Forwards sends new captures on. Defaults to none.
+	Forwards Forwards
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
 	// Token is what callers must bring.
@@ -179,6 +181,9 @@ func (c *Config) check() error {
 	}
 	if c.Relay == nil {
 		c.Relay = noRelay{}
+	}
+	if c.Forwards == nil {
+		c.Forwards = noForwards{}
 	}
 	if c.Set == nil {
 		c.Set = metrics.NewSet()

@@ -128,6 +128,9 @@ func (s *Server) save(ctx context.Context, form, shown api.Endpoint, stored *web
 	if err := s.cfg.Listeners.CheckListener(&ep); err != nil {
 		return nil, err
 	}
+	if err := s.checkForwards(ctx, &ep, stored); err != nil {
+		return nil, err
+	}
 	return s.store.SaveEndpoint(ctx, ep, stored == nil)
 }
 
@@ -175,6 +178,9 @@ func (s *Server) endpoint(ctx context.Context, v *lens, ep *webhook.Endpoint) (a
 	form.URLs = s.ways(v, ep)
 	if problem := s.cfg.Listeners.Problem(ep.Name); problem != nil {
 		form.Listener.Problem = strings.TrimPrefix(problem.Error(), webhook.ErrInvalid.Error()+": ")
+	}
+	if err := s.forwardStates(ctx, v, ep, form.Forwards); err != nil {
+		return form, err
 	}
 	counts, err := s.store.Counts(ctx, ep.Name)
 	if err != nil {

@@ -43,6 +43,7 @@ func (v View) Endpoint(ep *webhook.Endpoint) Endpoint {
 			Off: ep.Fetch.Off, Hosts: list(ep.Fetch.Hosts), Private: list(ep.Fetch.Private),
 			BaseURL: v.Mask.String(ep.Fetch.BaseURL), MaxBytes: ep.Fetch.MaxBytes,
 		},
+		Forwards: v.forwards(ep.Forwards),
 		Retention: Retention{
 			Accepted: quota(ep.Retention.Accepted), Rejected: quota(ep.Retention.Rejected),
 			Incomplete: quota(ep.Retention.Incomplete), Connections: connectionQuota(ep.Retention.Connections),

@@ -29,6 +29,7 @@ type Endpoint struct {
 	Respond        string           `json:"respond"`
 	Refusal        Refusal          `json:"refusal"`
 	Fetch          Fetch            `json:"fetch"`
+	Forwards       []Forward        `json:"forwards"`
 	Retention      Retention        `json:"retention"`
 	Declared       bool             `json:"declared"`
 	CreatedAt      time.Time        `json:"created_at"`

@@ -37,6 +37,7 @@ func (p *Pair) UnmarshalJSON(b []byte) error {
 // without its lists. Fill puts those back that the client left out.
 func Form(base Endpoint) Endpoint {
 	base.Expect, base.Refusal.Headers, base.Fetch.Hosts, base.Fetch.Private = nil, nil, nil, nil
+	base.Forwards = nil
 	return base
 }
 
@@ -53,6 +54,9 @@ func Fill(form, base Endpoint) Endpoint {
 	}
 	if form.Fetch.Private == nil {
 		form.Fetch.Private = base.Fetch.Private
+	}
+	if form.Forwards == nil {
+		form.Forwards = base.Forwards
 	}
 	return form
 }
@@ -71,7 +75,7 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 		Expect:  m.expect(form.Expect),
 		Respond: m.text("respond", form.Respond, shown.Respond, stored.Respond),
 		Refusal: m.refusal(form.Refusal),
-		Fetch:   m.fetch(form.Fetch),
+		Fetch:   m.fetch(form.Fetch), Forwards: m.forwards(form.Forwards),
 		Retention: webhook.Retention{
 			Accepted:   m.quota("accepted", form.Retention.Accepted),
 			Rejected:   m.quota("rejected", form.Retention.Rejected),

@@ -79,10 +79,14 @@ type TailCommand struct {
 	Endpoint string `arg:"" optional:"" help:"Endpoint to follow; without it, all."`
 	After    *int64 `help:"Begin after this seq; 0 begins with the oldest capture. Without it, begin now." placeholder:"SEQ"`
 	JSON     bool   `help:"Print the messages of the live feed, one a line." name:"json"`
+	Lines    bool   `help:"Print lines on a terminal too, in place of a list with keys."`
 }
 
-// Run prints captures until ctx ends.
-func (c *TailCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
+// Run shows captures until ctx ends: as a list with keys on a terminal, else as lines.
+func (c *TailCommand) Run(ctx context.Context, client *Client, way Way, out io.Writer) error {
+	if way.Terminal.There() && !c.JSON && !c.Lines && c.After == nil {
+		return Screen(ctx, client, ScreenOptions{Endpoint: c.Endpoint, Relay: way.Relay}, way.Terminal)
+	}
 	return Tail(ctx, client, TailOptions{Endpoint: c.Endpoint, After: c.After, JSON: c.JSON}, out)
 }
 

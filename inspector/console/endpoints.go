@@ -38,6 +38,7 @@ type Settings struct {
 	FetchHosts     []string       `help:"Hosts that presigned URLs may name, exact or *.suffix."`
 	FetchPrivate   []string       `help:"Private object stores that may be asked, as host:port."`
 	FetchBaseURL   *string        `help:"What relative presigned URLs are joined to."`
+	Forward        []string       `sep:"none" placeholder:"'URL [WORD ...]'" help:"Where the server sends each new capture on to, in place of all forwards that there were; empty ends them. Words: all (rejected and incomplete ones too), off, sign=SCHEME (or sign=endpoint) and secret=SECRET to make the proof anew, policy=POLICY, and last q=QUERY."`
 }
 
 // EndpointOptions are those of CreateEndpoint and UpdateEndpoint.
@@ -69,8 +70,11 @@ func set[T any](body map[string]any, name string, value *T) {
 }
 
 // body returns the settings as a change in JSON.
-func (s *Settings) body() map[string]any {
+func (s *Settings) body() (map[string]any, error) {
 	body := map[string]any{}
+	if err := setForwards(body, s.Forward); err != nil {
+		return nil, err
+	}
 	set(body, "secret", s.Secret)
 	set(body, "previous_secret", s.PreviousSecret)
 	set(body, "scheme", s.Scheme)
@@ -113,7 +117,7 @@ func (s *Settings) body() map[string]any {
 			body[name] = part
 		}
 	}
-	return body
+	return body, nil
 }
 
 func revealing(reveal bool) url.Values {
@@ -125,7 +129,10 @@ func revealing(reveal bool) url.Values {
 
 // CreateEndpoint creates an endpoint and prints it with its secret.
 func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io.Writer) error {
-	body := opts.Settings.body()
+	body, err := opts.Settings.body()
+	if err != nil {
+		return err
+	}
 	body["name"] = opts.Name
 	var ep api.Endpoint
 	if err := c.do(ctx, call{method: http.MethodPost, path: endpointsPath, body: body}, &ep); err != nil {
@@ -136,7 +143,10 @@ func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 
 // UpdateEndpoint changes the settings that are given and prints the endpoint.
 func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io.Writer) error {
-	body := opts.Settings.body()
+	body, err := opts.Settings.body()
+	if err != nil {
+		return err
+	}
 	if len(body) == 0 {
 		return &Error{text: "nothing to change", hint: "give at least one setting, such as --respond '503x2 200'"}
 	}
@@ -241,6 +251,9 @@ func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 	line("refusal", fmt.Sprint(ep.Refusal.Status))
 	line("captures", fmt.Sprintf("%d accepted, %d rejected, %d incomplete",
 		ep.Counts["accepted"], ep.Counts["rejected"], ep.Counts["incomplete"]))
+	for i := range ep.Forwards {
+		line("forward", forwarding(&ep.Forwards[i]))
+	}
 	if ep.Declared {
 		line("declared", "by the configuration file, which wins at each start")
 	}

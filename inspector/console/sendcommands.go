@@ -21,6 +21,8 @@ type Way struct {
 	Policy func(name string) error
 	// Relay returns what sends from this machine, and refuses to send to the server's own addresses.
 	Relay func(bases []string) Relay
+	// Terminal is where tail shows a list with keys; the zero value is none.
+	Terminal Terminal
 	// Notes gets what is said beside a command's output.
 	Notes io.Writer
 }

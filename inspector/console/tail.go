@@ -39,6 +39,10 @@ type TailOptions struct {
 	JSON bool
 	// Zone of printed times. Defaults to the local one.
 	Zone *time.Location
+
+	// event gets the facts in place of out, and connected whether there is a connection. Defaults to printing.
+	event     func(*api.Event) error
+	connected func(bool)
 }
 
 // Tail prints captures as they arrive, one line each once their answer has ended; one that takes longer than
@@ -48,6 +52,9 @@ type TailOptions struct {
 func Tail(ctx context.Context, c *Client, opts TailOptions, out io.Writer) error {
 	if opts.Zone == nil {
 		opts.Zone = time.Local
+	}
+	if opts.connected == nil {
+		opts.connected = func(bool) {}
 	}
 	t := &tail{client: c, opts: opts, out: out, waiting: map[int64]*held{}}
 	pause := firstPause
@@ -112,7 +119,9 @@ func (t *tail) follow(ctx context.Context) error {
 	messages := make(chan []byte)
 	ended := make(chan error, 1)
 	go func() { ended <- read(ctx, conn, messages) }()
+	t.opts.connected(true)
 	defer func() {
+		t.opts.connected(false)
 		cancel()
 		_ = conn.Close()
 		<-ended //nolint:errcheck // the reader ends with its connection; its reason was seen or matters no more
@@ -217,6 +226,9 @@ func (t *tail) message(text []byte) error {
 		return nil
 	}
 	t.opts.After = new(e.Seq)
+	if t.opts.event != nil {
+		return t.opts.event(&e)
+	}
 	if t.opts.JSON {
 		return printLine(t.out, string(text))
 	}

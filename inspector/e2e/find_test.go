@@ -185,3 +185,47 @@ func testComfort(r *rig) {
 	p.keys("j")
 	p.until("the first is under the cursor", isSelected, s.captures()[0].Seq)
 }
+
+// testTold tries what tells of new captures: a sound and a notification, each only once somebody has asked for it.
+func testTold(r *rig) {
+	s := r.serve()
+	s.post(http.StatusOK, s.hook(""), "application/json", `{"n":1}`)
+	p := r.open(s)
+	p.shows(s.captures())
+	p.until("the page is live", isLive)
+	eval[bool](p, `() => {
+		window.rung = 0; window.told = []; window.asked = 0;
+		const start = OscillatorNode.prototype.start;
+		OscillatorNode.prototype.start = function (at) { window.rung++; return start.call(this, at); };
+		window.Notification = class { static permission = 'default';
+			static async requestPermission() { window.asked++; return (this.permission = 'granted'); }
+			constructor(title, options) { window.told.push(title + ': ' + options.body); } };
+		return true;
+	}`)
+	arrives := func(body string) {
+		s.post(http.StatusOK, s.hook(""), "application/json", body)
+		p.shows(s.captures())
+	}
+	arrives(`{"n":2}`)
+	if n := eval[int](p, `() => window.rung + window.asked + window.told.length`); n != 0 {
+		r.t.Errorf("nobody asked for it, and %d sounds or questions came", n)
+	}
+	p.keys("s")
+	p.until("a sample of the sound", `() => window.rung === 1`)
+	arrives(`{"n":3}`)
+	p.until("a sound with a capture", `() => window.rung === 2`)
+	p.keys("?")
+	p.until("the sheet says that it is on", `() => [...document.querySelectorAll('dialog[open] label')]
+		.find((l) => l.innerText.includes('short sound'))?.querySelector('input').checked === true`)
+	p.press("checkbox", "Notify of new captures then…")
+	p.until("the browser is asked on the click", `() => window.asked === 1`)
+	p.keys(kb.Escape)
+	eval[bool](p, `() => { Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'hidden' }); return true; }`)
+	s.post(http.StatusOK, s.hook(""), "application/json", `{"n":4}`)
+	s.post(http.StatusOK, s.hook(""), "application/json", `{"n":5}`)
+	p.until("one notification of both", `() => window.told.join() === 'default: 2 new captures'`)
+	p.navigate("/e/default")
+	p.keys("?")
+	p.until("choices are kept", `() => [...document.querySelectorAll('dialog[open] label')]
+		.find((l) => l.innerText.includes('short sound'))?.querySelector('input').checked === true`)
+}

@@ -196,10 +196,7 @@ func testManualChecklist(r *rig) {
 // testRunsAccessibility looks for accessibility violations on each screen of the conformance runs.
 func testRunsAccessibility(r *rig) {
 	t := r.t
-	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Skipf("axe-core is not installed, so nothing is checked: %v", err)
-	}
+	source := axe(t)
 	s := r.serve()
 	first := s.started(map[string]any{"script": brokenRules, "sender": "builtin:langsmith-rules", "scale": 0.4})
 	second := s.started(map[string]any{"script": brokenRules, "sender": "builtin:agent-server-python", "scale": 0.4})
@@ -222,7 +219,7 @@ func testRunsAccessibility(r *rig) {
 				p.navigate(screen.path)
 				p.sees(screen.sees)
 				eval[bool](p, openAll)
-				for _, v := range audit(p, string(source)) {
+				for _, v := range audit(p, source) {
 					t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", screen.where, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
 				}
 				if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
@@ -252,10 +249,7 @@ func (r *rig) report(s *server, id string) *tab {
 // no secret, and has no accessibility violations.
 func testReport(r *rig) {
 	t := r.t
-	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Skipf("axe-core is not installed, so nothing is checked: %v", err)
-	}
+	source := axe(t)
 	s := r.serve()
 	id := s.started(map[string]any{"script": brokenRules, "sender": "builtin:langsmith-rules", "scale": 0.4})
 	watch := r.open(s)
@@ -278,7 +272,7 @@ func testReport(r *rig) {
 		for _, width := range []int64{1280, 320} {
 			p.colours(scheme)
 			p.size(width, 900)
-			for _, v := range audit(p, string(source)) {
+			for _, v := range audit(p, source) {
 				t.Errorf("%s, %d px wide: %s (%s): %s: %q", scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
 			}
 			if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {

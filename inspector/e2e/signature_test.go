@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/chromedp/chromedp/kb"
@@ -38,10 +37,7 @@ func (s *server) postSigned(want int, text, body string) {
 
 func testSignatureLab(r *rig) {
 	t := r.t
-	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Fatalf("axe-core is needed: run npm ci in inspector/ui: %v", err)
-	}
+	source := axe(t)
 	s := r.serve()
 	s.call(http.MethodPatch, "/endpoints/default", map[string]any{"scheme": "github", "secret": signingSecret}, nil)
 	s.postSigned(http.StatusUnauthorized, `{"a":1,"b":"ü"}`, `{"a": 1, "b": "ü"}`)
@@ -55,7 +51,7 @@ func testSignatureLab(r *rig) {
 				p.colours(scheme)
 				p.size(width, 900)
 				shown()
-				for _, v := range audit(p, string(source)) {
+				for _, v := range audit(p, source) {
 					t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", where, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
 				}
 				if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -73,7 +72,7 @@ func (r *Relay) Send(ctx context.Context, o webhook.Order, tell func(webhook.Rep
 		return err
 	}
 	stamp := webhook.Replay{
-		Capture: o.Capture.Seq, Endpoint: o.Capture.Endpoint, ID: o.ID, By: o.By, Target: Target(o.URL), Policy: policy(&o),
+		Capture: o.Capture.Seq, Endpoint: o.Capture.Endpoint, ID: o.ID, By: o.By, Target: webhook.ShownURL(o.URL), Policy: policy(&o),
 		Edited: o.Method != "" || o.Header != nil || o.Body != nil, Signed: o.Sign != nil,
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, r.cfg.Limit, ErrLimit)
@@ -105,6 +104,9 @@ func (r *Relay) Send(ctx context.Context, o webhook.Order, tell func(webhook.Rep
 	return nil
 }
 
+// Permit returns what Config.Permit says of a URL.
+func (r *Relay) Permit(ctx context.Context, target string) error { return r.cfg.Permit(ctx, target) }
+
 func policy(o *webhook.Order) string {
 	if o.Policy == "" {
 		return "none"
@@ -134,21 +136,6 @@ func (r *Relay) message(o *webhook.Order) (Message, error) {
 		return m, nil
 	}
 	return r.cfg.Sign(*o.Sign, m, r.cfg.Now())
-}
-
-// Target returns a URL without user, query and fragment, which may hold secrets; a query that was there shows as "?•••".
-func Target(raw string) string {
-	base, _, _ := strings.Cut(raw, "#")
-	path, _, queried := strings.Cut(base, "?")
-	u, err := url.Parse(path)
-	if err != nil {
-		return ""
-	}
-	u.User = nil
-	if queried {
-		return u.String() + "?•••"
-	}
-	return u.String()
 }
 
 // Marked says whether a capture is one that was sent on by a Relay.

@@ -65,19 +65,27 @@ func NewMask(ep ...*webhook.Endpoint) *Mask {
 		default:
 		}
 		for _, s := range p.Secrets {
-			m.add(s)
-			m.add(string(bearer("Authorization", []byte(s))))
-			m.add(strings.TrimPrefix(s, "whsec_"))
-			if len(s) >= minEverywhere {
-				m.add(base64.RawStdEncoding.EncodeToString([]byte(s)))
-				m.add(base64.RawURLEncoding.EncodeToString([]byte(s)))
-			}
+			m.addForms(s)
+		}
+		for _, f := range e.Forwards {
+			m.addForms(f.Secret)
 		}
 	}
 	for _, list := range m.first {
 		slices.SortFunc(list, func(a, b []byte) int { return cmp.Compare(len(b), len(a)) })
 	}
 	return m
+}
+
+// addForms adds a secret in the forms in which senders carry it.
+func (m *Mask) addForms(s string) {
+	m.add(s)
+	m.add(string(bearer("Authorization", []byte(s))))
+	m.add(strings.TrimPrefix(s, "whsec_"))
+	if len(s) >= minEverywhere {
+		m.add(base64.RawStdEncoding.EncodeToString([]byte(s)))
+		m.add(base64.RawURLEncoding.EncodeToString([]byte(s)))
+	}
 }
 
 // paramNames are the query parameters that carry credentials, in lower case.

@@ -26,6 +26,8 @@ type Endpoint struct {
 	Fetch FetchPolicy
 	// Retention bounds what is kept, per class.
 	Retention Retention
+	// Forwards are where each new capture is sent on to, each with a URL of its own; at most MaxForwards.
+	Forwards []Forward
 	// Listener is nil for an endpoint that is reached on the shared port only, unless Respond needs more.
 	Listener *ListenerPolicy
 	// Declared is true for an endpoint that the configuration file owns: the file wins at each start.

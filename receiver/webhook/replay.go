@@ -13,6 +13,8 @@ const (
 	ByClient ReplayBy = "client"
 	// ByForward: the forward command, which relays captures as they come.
 	ByForward ReplayBy = "forward"
+	// ByEndpoint: the server, because a Forward of the endpoint asks for it.
+	ByEndpoint ReplayBy = "endpoint"
 )
 
 // Replay is one try of ours to send a capture on. The tries of one replay share an ID.

@@ -10,6 +10,7 @@ const endpoint = (name, respond, param = 'secret') => ({
   encoding: 'hex', hash: 'sha256', tolerance_ms: 300000, expect: [], respond,
   refusal: { status: 401, headers: [['WWW-Authenticate', 'Bearer'], ['Content-Type', 'application/json']], body: '{"detail":"Incorrect bearer token"}' },
   fetch: { off: false, hosts: [], private: [], base_url: '', max_bytes: 0 },
+  forwards: [],
   retention: { accepted: { ...quota }, rejected: { ...quota }, incomplete: { ...quota }, connections: { count: 0, age_ms: 0 } },
   urls: [{ via: 'shared', url: `http://127.0.0.1:8080/hooks/${name}?${param}=${secret}` }], listener: { kind: 'none', h2: false, port: 0, problem: '' },
   declared: false, created_at: new Date().toISOString(), updated_at: new Date().toISOString(), counts: { accepted: 412, rejected: 9, incomplete: 2 }, last_seq: 0,

@@ -10,6 +10,7 @@ export class Attention {
   unseen = $state(0);
   #endpoint: string;
   #pending: Capture[] = [];
+  #rang = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #open: (seq: number) => void;
   #onLook = () => {
@@ -33,6 +34,7 @@ export class Attention {
   }
 
   arrived(capture: Capture): void {
+    if (prefs.now.sound) this.#ring();
     if (document.visibilityState === 'visible') return;
     this.unseen++;
     if (!prefs.now.notify || permission() !== 'granted') return;
@@ -45,6 +47,14 @@ export class Attention {
     this.#pending = [];
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** A burst is one sound. */
+  #ring(): void {
+    const now = Date.now();
+    if (now - this.#rang < together / 2) return;
+    this.#rang = now;
+    playSound();
   }
 
   #tell(): void {
@@ -62,6 +72,17 @@ export class Attention {
       this.#open(last.seq);
     };
   }
+}
+
+/** Plays the sound of new captures; a browser that has none stays silent. */
+export function playSound(): void {
+  import('./sound').then((sound) => sound.ring()).catch(() => undefined);
+}
+
+/** Turns the sound on, with a sample of it, or off. */
+export function setSound(on: boolean): void {
+  prefs.set({ sound: on });
+  if (on) playSound();
 }
 
 /** What the browser says of notifications; unsupported where it has none or the page is not secure enough. */

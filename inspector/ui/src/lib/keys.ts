@@ -15,6 +15,7 @@ export const keys: KeyGroup[] = [
       [['t'], 'times relative or exact'],
       [['f'], 'follow new captures, or stop'],
       [['a'], 'open each new capture by itself, or stop'],
+      [['s'], 'a short sound with new captures, or none'],
       [['/'], 'search'],
       [['v'], 'pins, saved filters, jump to a time'],
       [['R'], 'send on all that the list shows'],

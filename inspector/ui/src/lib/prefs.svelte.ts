@@ -9,6 +9,8 @@ export interface Choices {
   /** Tells of new captures while the page is not looked at. */
   notify: boolean;
   badge: boolean;
+  /** A short sound with new captures. */
+  sound: boolean;
   /** Where app paths of runs lead to; empty takes the endpoint's base. */
   appBase: string;
   /** The policy that each endpoint's sender claims. */
@@ -18,7 +20,7 @@ export interface Choices {
 const key = 'hookrange.choices';
 
 const usual: Choices = {
-  grouped: true, times: 'exact', zone: 'local', notify: false, badge: true, appBase: '', policies: {},
+  grouped: true, times: 'exact', zone: 'local', notify: false, badge: true, sound: false, appBase: '', policies: {},
 };
 
 /** Takes what fits of a stored text, and the usual for the rest. */

@@ -755,6 +755,23 @@ export interface components {
                 base_url?: string;
                 max_bytes?: number;
             };
+            /** @description Where the server sends each new capture on to. */
+            forwards?: [
+            ] | [
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ];
             retention?: {
                 accepted?: components["schemas"]["Quota"];
                 rejected?: components["schemas"]["Quota"];
@@ -777,6 +794,46 @@ export interface components {
             };
             /** @description Newest capture's seq. */
             readonly last_seq?: number;
+        };
+        /**
+         * @description The server sends the new captures on as they come, one after another in their order, each by the policy and with its
+         *     tries as facts of the capture (`by` is `endpoint`). It stands at a place in the captures that is kept over a restart: at
+         *     least once. A target that is slow or dead holds up nothing else; of more than 10,000 captures that wait the oldest are
+         *     dropped and counted. A capture that was sent on before is not sent again, as that may be a loop. Reserved and private
+         *     addresses are refused unless `serve --replay-private` names them.
+         */
+        Forward: {
+            /** @description Shown masked without user, and with `?•••` for a query; as shown, it keeps what is stored. */
+            url: string;
+            /** @description Rejected and incomplete captures too. Not with sign. */
+            all?: boolean;
+            /** @description Only captures that match this search. */
+            q?: string;
+            /**
+             * @description Scheme to make the proof anew with; `endpoint` is the endpoint's own, empty sends it as it came.
+             * @enum {string}
+             */
+            sign?: "" | "endpoint" | "query" | "header" | "langsmith" | "github" | "stripe" | "slack" | "standard-webhooks";
+            /** @description What to sign with; empty is the endpoint's own. */
+            secret?: string;
+            /** @description One of info's policies; empty tries once. */
+            policy?: string;
+            off?: boolean;
+            /** @description How it does since it is on. */
+            readonly state?: {
+                /** @description Every capture up to this seq was dealt with. */
+                after: number;
+                delivered: number;
+                /** @description Given up by the policy, or never to be sent. */
+                failed: number;
+                /** @description Left out because too many waited. */
+                dropped: number;
+                waiting: number;
+                /** Format: date-time */
+                last_at: string | null;
+                /** @description Why the last one was not delivered. */
+                problem: string;
+            } | null;
         };
         Endpoint: {
             name: string;
@@ -859,6 +916,23 @@ export interface components {
                 base_url?: string;
                 max_bytes?: number;
             };
+            /** @description Where the server sends each new capture on to. */
+            forwards: [
+            ] | [
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ] | [
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"],
+                components["schemas"]["Forward"]
+            ];
             retention: {
                 accepted?: components["schemas"]["Quota"];
                 rejected?: components["schemas"]["Quota"];
@@ -1286,8 +1360,11 @@ export interface components {
             endpoint?: string;
             /** Format: uuid */
             id: string;
-            /** @enum {string} */
-            by: "server" | "client" | "forward";
+            /**
+             * @description Endpoint is a forward of the endpoint's settings.
+             * @enum {string}
+             */
+            by: "server" | "client" | "forward" | "endpoint";
             /** @description Without user, query and fragment; `?•••` stands for a query. */
             target: string;
             policy: string;

@@ -36,6 +36,8 @@ export class Workspace {
   error = $state('');
   /** Captures kept, by class; kept up to date while somebody looks at them. */
   counts = $state.raw<Endpoint['counts'] | null>(null);
+  /** How the forwards do, kept up to date likewise. */
+  forwards = $state.raw<Endpoint['forwards']>([]);
 
   #shown = $state('');
   /** The hook URL as it may be shown: masked unless secrets are revealed. */
@@ -60,6 +62,7 @@ export class Workspace {
         if (fact.fact === 'deletion' && fact.deletion.endpoint) this.missing = true;
         this.feed.push(fact);
         this.connections.push(fact);
+        if (fact.fact === 'replay' && fact.replay.by === 'endpoint') this.#refreshSoon();
         if (fact.fact !== 'arrival') return;
         this.#refreshSoon();
         this.attention.arrived(fact.capture);
@@ -131,6 +134,7 @@ export class Workspace {
   take(settings: Endpoint): void {
     this.settings = settings;
     this.counts = settings.counts;
+    this.forwards = settings.forwards;
     this.#exact = null;
     this.#shown = '';
   }
@@ -147,6 +151,7 @@ export class Workspace {
       // An answer that was on its way while they were changed here is older than what is known.
       if (this.settings && Date.parse(now.updated_at) > Date.parse(this.settings.updated_at)) this.take(now);
       this.counts = now.counts;
+      this.forwards = now.forwards;
     } catch {
       // The connection's own state says so already.
     }
