@@ -54,6 +54,9 @@ func (s *spec) text(withTimes bool) string {
 	if s.cert != "" {
 		put(keyCert, string(s.cert))
 	}
+	if s.templates {
+		put(keyTemplate, "on")
+	}
 	for _, f := range s.header {
 		put(keyHeader+f.Name, f.Value)
 	}

@@ -104,6 +104,9 @@ func packCapture(c *webhook.Capture, id [16]byte, t trace, cols *columns) []byte
 		p.string(t.key.By)
 		p.uint(uint64(t.steps)) //nolint:gosec // never negative
 	}
+	if c.Plan.Rule != "" {
+		p.string(c.Plan.Rule)
+	}
 	return p.seal(cols.sealed())
 }
 
@@ -162,6 +165,9 @@ func unpackCapture(record []byte, cols *columns) (opened, error) {
 		copy(o.trace.key.Sum[:], u.raw(16))
 		o.trace.key.By = u.string()
 		o.trace.steps = int(u.uint()) //nolint:gosec // was an int
+	}
+	if len(u.buf) > 0 { // no rule gave the plan, or the row is of an earlier version, without
+		c.Plan.Rule = u.string()
 	}
 	return o, u.err
 }

@@ -20,6 +20,8 @@ type Endpoint struct {
 	Expect []ExpectedHeader
 	// Respond is the plan text (package plan). Empty means "200".
 	Respond string
+	// Rules are tried in order before Respond.
+	Rules []AnswerRule
 	// Refusal is the answer to a request that fails Secret or Expect. Its zero value is DefaultRefusal.
 	Refusal Refusal
 	// Fetch bounds what the resolver may fetch for this endpoint.
