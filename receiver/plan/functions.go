@@ -59,8 +59,8 @@ func (b *budget) functions() texttemplate.FuncMap {
 	}
 }
 
-func (b *budget) charge(bytes int) error {
-	if b.work += bytes; b.work > maxWork {
+func (b *budget) charge(size int) error {
+	if b.work += size; b.work > maxWork {
 		return fmt.Errorf("its functions look at more than %d bytes", maxWork)
 	}
 	return nil

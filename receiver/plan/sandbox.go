@@ -185,7 +185,7 @@ func rewriteAction(out *strings.Builder, text string) (int, error) {
 
 func writeChain(out *strings.Builder, base, chain string) {
 	out.WriteString("(at " + base)
-	for _, name := range strings.Split(chain[1:], ".") {
+	for name := range strings.SplitSeq(chain[1:], ".") {
 		out.WriteString(` "` + name + `"`)
 	}
 	out.WriteString(")")

@@ -62,7 +62,10 @@ func TestTemplateInJSONAndHeader(t *testing.T) {
 	t.Parallel()
 	p := parse(t, `302/template=on/to="https://x.test/{{.Body.id}}"/header.X-Id="{{uuid}}"/json={"id":"{{.Body.id}}","d":"{{.Body.x | default \"<n>\"}}","n":1}`)
 	got := p.For(templated(`{"id":"a\"b\\c"}`))
-	var body struct{ ID, D string }
+	var body struct {
+		ID string `json:"id"`
+		D  string `json:"d"`
+	}
 	if err := json.Unmarshal(got.Body, &body); err != nil || body.ID != `a"b\c` || body.D != "<n>" {
 		t.Errorf("body %s: %v (%s)", got.Body, err, got.Trouble)
 	}
