@@ -37,6 +37,7 @@ func (p *Pair) UnmarshalJSON(b []byte) error {
 // without its lists. Fill puts those back that the client left out.
 func Form(base Endpoint) Endpoint {
 	base.Expect, base.Refusal.Headers, base.Fetch.Hosts, base.Fetch.Private = nil, nil, nil, nil
+	base.Rules, base.CORS.Origins, base.CORS.Methods, base.CORS.Headers = nil, nil, nil, nil
 	return base
 }
 
@@ -54,6 +55,18 @@ func Fill(form, base Endpoint) Endpoint {
 	if form.Fetch.Private == nil {
 		form.Fetch.Private = base.Fetch.Private
 	}
+	if form.Rules == nil {
+		form.Rules = base.Rules
+	}
+	if form.CORS.Origins == nil {
+		form.CORS.Origins = base.CORS.Origins
+	}
+	if form.CORS.Methods == nil {
+		form.CORS.Methods = base.CORS.Methods
+	}
+	if form.CORS.Headers == nil {
+		form.CORS.Headers = base.CORS.Headers
+	}
 	return form
 }
 
@@ -70,6 +83,8 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 		Secret:  m.secret(form),
 		Expect:  m.expect(form.Expect),
 		Respond: m.text("respond", form.Respond, shown.Respond, stored.Respond),
+		Rules:   m.rules(form.Rules),
+		CORS:    m.cors(form.CORS),
 		Refusal: m.refusal(form.Refusal),
 		Fetch:   m.fetch(form.Fetch),
 		Retention: webhook.Retention{
