@@ -67,6 +67,7 @@ func TestBrowser(t *testing.T) {
 		"times, title and help":              testComfort,
 		"a text is found in a body":          testSearchInJSON,
 		"runs stand in their trace":          testTraceTree,
+		"rules answer":                       testRules,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
