@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -38,6 +39,8 @@ type Settings struct {
 	FetchHosts     []string       `help:"Hosts that presigned URLs may name, exact or *.suffix."`
 	FetchPrivate   []string       `help:"Private object stores that may be asked, as host:port."`
 	FetchBaseURL   *string        `help:"What relative presigned URLs are joined to."`
+
+	RuleSettings
 }
 
 // EndpointOptions are those of CreateEndpoint and UpdateEndpoint.
@@ -127,6 +130,9 @@ func revealing(reveal bool) url.Values {
 func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io.Writer) error {
 	body := opts.Settings.body()
 	body["name"] = opts.Name
+	if err := opts.Settings.put(ctx, c, "", body); err != nil {
+		return err
+	}
 	var ep api.Endpoint
 	if err := c.do(ctx, call{method: http.MethodPost, path: endpointsPath, body: body}, &ep); err != nil {
 		return err
@@ -137,6 +143,9 @@ func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 // UpdateEndpoint changes the settings that are given and prints the endpoint.
 func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io.Writer) error {
 	body := opts.Settings.body()
+	if err := opts.Settings.put(ctx, c, opts.Name, body); err != nil {
+		return err
+	}
 	if len(body) == 0 {
 		return &Error{text: "nothing to change", hint: "give at least one setting, such as --respond '503x2 200'"}
 	}
@@ -237,7 +246,11 @@ func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 	for _, e := range ep.Expect {
 		line("expects", strings.TrimSuffix(e.Name+": "+e.Value, ": "))
 	}
+	for i := range ep.Rules {
+		line("rule "+strconv.Itoa(i+1), ruleLine(&ep.Rules[i]))
+	}
 	line("respond", respond(ep))
+	line("browsers", strings.Join(ep.CORS.Origins, " "))
 	line("refusal", fmt.Sprint(ep.Refusal.Status))
 	line("captures", fmt.Sprintf("%d accepted, %d rejected, %d incomplete",
 		ep.Counts["accepted"], ep.Counts["rejected"], ep.Counts["incomplete"]))
