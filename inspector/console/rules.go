@@ -297,7 +297,10 @@ func trialLines(got *api.DryRun) []string {
 		lines = append(lines, plain(pair[0])+": "+plain(pair[1]))
 	}
 	if got.Plan.Body != "" {
-		lines = append(lines, "", plain(got.Plan.Body))
+		lines = append(lines, "")
+		for line := range strings.SplitSeq(strings.TrimRight(got.Plan.Body, "\n"), "\n") {
+			lines = append(lines, plain(line))
+		}
 	}
 	return lines
 }

@@ -79,6 +79,16 @@ func testRulesOfOthers(p *tab, s *server) {
 	p.sees("2 rules")
 	p.press("button", "Put them in the list")
 	p.sees("GET /pets/{id} (404)")
+	eval[bool](p, `() => {
+		const cards = [...document.querySelectorAll('ol[aria-label=Rules] > li')];
+		const drag = (what, on, clientY) => on.dispatchEvent(new DragEvent(what, { bubbles: true, cancelable: true, clientY, dataTransfer: new DataTransfer() }));
+		const box = cards[0].getBoundingClientRect();
+		drag('dragstart', cards[2].querySelector('.grip'), 0);
+		drag('dragover', cards[0], box.bottom - 1); // not past its middle yet
+		drag('dragover', cards[1], cards[1].getBoundingClientRect().top + 1);
+		return drag('dragend', cards[2].querySelector('.grip'), 0) || true;
+	}`)
+	p.until("it was dragged up by one", `() => [...document.querySelectorAll('[role=status]')].some((e) => e.textContent === 'all posts is now 2 of 5.')`)
 	p.press("button", "Save")
 	p.sees("Saved. It holds from the next webhook on.")
 	var kept api.Endpoint
@@ -87,7 +97,7 @@ func testRulesOfOthers(p *tab, s *server) {
 	for _, rule := range kept.Rules {
 		names = append(names, fmt.Sprint(rule.Name, rule.Off))
 	}
-	if got, want := strings.Join(names, ", "), "rate limitedfalse, paid ordersfalse, all postsfalse, GET /pets/{id} (404)true, GET /pets/{id}false"; got != want {
+	if got, want := strings.Join(names, ", "), "rate limitedfalse, all postsfalse, paid ordersfalse, GET /pets/{id} (404)true, GET /pets/{id}false"; got != want {
 		p.t.Errorf("stored %s, want %s", got, want)
 	}
 }

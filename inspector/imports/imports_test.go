@@ -169,7 +169,8 @@ func TestReadRefuses(t *testing.T) {
 	for name, test := range map[string]struct{ format, text, want string }{
 		"swagger":       {"", `{"swagger":"2.0"}`, "Swagger 2"},
 		"other":         {"", "a: b", "not an OpenAPI 3 document"},
-		"text":          {"", "hello", "neither JSON nor YAML"},
+		"text":          {"", "hello", "it is no map"},
+		"broken":        {"", "a: [", "neither JSON nor YAML"},
 		"empty":         {"", "openapi: 3.0.0", "neither paths nor webhooks"},
 		"aliases":       {"", "openapi: 3.0.0\na: &a [x]\nb: *a", "line 3: YAML aliases"},
 		"deep":          {"", "openapi: " + strings.Repeat("[", 100_000), "nests too deep"},

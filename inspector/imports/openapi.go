@@ -64,8 +64,8 @@ var manyDashes = regexp.MustCompile(`(?m)^[ \t]*([-?][ \t]+){50}`)
 
 // document reads YAML or JSON. Documents that would take much more room than they are long are refused.
 func document(text []byte) (object, error) {
-	var out object
 	if json.Valid(text) {
+		var out object
 		if err := json.Unmarshal(text, &out); err != nil {
 			return nil, invalid("not an OpenAPI document: %v", err)
 		}
@@ -93,9 +93,14 @@ func document(text []byte) (object, error) {
 			return nil, invalid("line %d: YAML aliases are not read; write the part out, or use $ref", t.Position.Line)
 		}
 	}
-	if err := yaml.Unmarshal(text, &out); err != nil {
+	var value any
+	if err := yaml.Unmarshal(text, &value); err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, invalid("neither JSON nor YAML: %s", line)
+	}
+	out, isObject := value.(object)
+	if !isObject {
+		return nil, invalid("not an OpenAPI document: it is no map")
 	}
 	return out, nil
 }

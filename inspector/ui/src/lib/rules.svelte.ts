@@ -12,7 +12,7 @@ export const parts: { part: string; says: string; name?: string; value?: string 
   { part: 'path', says: 'Path', value: '/orders' },
   { part: 'header', says: 'Header', name: 'X-Event' },
   { part: 'query', says: 'Query', name: 'event' },
-  { part: 'json', says: 'JSON path', name: 'runs.0.status' },
+  { part: 'json', says: 'JSON', name: 'runs.0.status' },
   { part: 'body', says: 'Body text' },
   { part: 'attempt', says: 'Attempt', value: '2' },
   { part: 'when', says: 'Expression', value: 'method == "POST" and has("id")' },
