@@ -179,7 +179,7 @@ func TestReadRefuses(t *testing.T) {
 		"broken HAR":    {"har", `{"log":`, "not a HAR"},
 		"format":        {"raml", "{}", "use openapi or har"},
 		"not UTF-8":     {"", "\xff", "not UTF-8"},
-		"too large":     {"openapi", strings.Repeat(" ", 4<<20+1), "at most 4194304"},
+		"too large":     {"openapi", strings.Repeat(" ", 1<<20+1), "at most 1048576 are read of YAML"},
 		"a wrong types": {"", `{"openapi":3,"paths":[]}`, "not an OpenAPI 3"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	maxDocument = 4 << 20
-	maxNesting  = 200
+	maxJSON = 12 << 20
+	// maxYAML is less: reading a megabyte of YAML takes seconds.
+	maxYAML    = 1 << 20
+	maxNesting = 200
 )
 
 type object = map[string]any
@@ -27,9 +29,6 @@ type object = map[string]any
 // openAPI makes rules of each operation: one for the answer that comes first, and one for each other answer and example,
 // which are off and stand before it, so that switching one on is enough.
 func (m *maker) openAPI(text []byte) error {
-	if len(text) > maxDocument {
-		return invalid("the document takes %d bytes; at most %d are read", len(text), maxDocument)
-	}
 	root, err := document(text)
 	if err != nil {
 		return err
@@ -64,12 +63,18 @@ var manyDashes = regexp.MustCompile(`(?m)^[ \t]*([-?][ \t]+){50}`)
 
 // document reads YAML or JSON. Documents that would take much more room than they are long are refused.
 func document(text []byte) (object, error) {
+	if len(text) > maxJSON {
+		return nil, invalid("the document takes %d bytes; at most %d are read", len(text), maxJSON)
+	}
 	if json.Valid(text) {
 		var out object
 		if err := json.Unmarshal(text, &out); err != nil {
 			return nil, invalid("not an OpenAPI document: %v", err)
 		}
 		return out, nil
+	}
+	if len(text) > maxYAML {
+		return nil, invalid("the document takes %d bytes; at most %d are read of YAML, and %d of JSON", len(text), maxYAML, maxJSON)
 	}
 	depth := 0
 	for _, c := range text {
