@@ -145,7 +145,7 @@ func (s *Server) plan(d *desk, c *webhook.Capture, arrival webhook.Arrival, path
 	}
 	//nolint:gosec // the seed chooses among planned answers
 	p := d.program.For(plan.Arrival{
-		Step: step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
+		Step: step, RuleStep: arrival.Step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
 		At: c.ReceivedAt, Delivery: arrival.Delivery,
 	})
 	p.Close = p.Close || connects

@@ -29,7 +29,7 @@ func (s *Server) Try(ep *webhook.Endpoint, in webhook.Trial) (webhook.TrialResul
 	}
 	var out webhook.TrialResult
 	out.Rules, out.Plan = program.Explain(plan.Arrival{
-		Step: step, Attempt: in.Attempt, Seed: in.Seed, Request: in.Request, Path: in.Path, At: in.ReceivedAt, Delivery: in.Delivery,
+		Step: step, RuleStep: in.Step, Attempt: in.Attempt, Seed: in.Seed, Request: in.Request, Path: in.Path, At: in.ReceivedAt, Delivery: in.Delivery,
 	})
 	if policy.IsPreflight(in.Request.Method, fields) {
 		out.Refused, out.Plan = webhook.Preflight, fault.Whole(policy.Preflight(fields))

@@ -75,7 +75,7 @@ func (b *budget) turn() (string, error) {
 
 // span is asked with what a loop goes over: the keys of a map are sorted before its first turn.
 func (b *budget) span(value any) (any, error) {
-	const each = 16
+	const each = 8
 	size := 0
 	switch v := value.(type) {
 	case []any:

@@ -92,6 +92,9 @@ type Arrival struct {
 	Delivery string
 	// Step counts the accepted attempts of the delivery before this one.
 	Step int
+	// RuleStep is the same for the answers of named rules, whose place is the delivery's also where Step is that of the
+	// endpoint's listener (Connects).
+	RuleStep int
 	// Attempt counts all attempts of the delivery, from 1.
 	Attempt int
 	// Seed decides the steps that have p; same seed, same plan.

@@ -127,9 +127,11 @@ func (r *namedRule) holds(seen *view) bool {
 
 // byRule returns the plan of a rule that answers.
 func (p *Program) byRule(i int, in Arrival) webhook.Plan {
+	next := p.at(in.Step + 1)
+	in.Step = in.RuleStep
 	out := p.named[i].answers.unruled(in)
 	out.Rule = p.named[i].rule.Name
-	if next := p.at(in.Step + 1); next >= 0 {
+	if next >= 0 {
 		out.Close = out.Close || natureOf(p.steps[next].plan.Fault).connects
 	}
 	out.Close = out.Close || p.closing

@@ -110,7 +110,7 @@ func TestRulesAnswerInOrder(t *testing.T) {
 	var got []answer
 	for step := range 3 {
 		in := arrival(`{"kind":"y"}`)
-		in.Step, in.Attempt = step, step+1
+		in.Step, in.RuleStep, in.Attempt = 9, step, step+1
 		made := p.For(in)
 		got = append(got, answer{made.Rule, made.Text, made.Step})
 	}

@@ -15,7 +15,7 @@ const (
 	// functions look at or make.
 	maxMade  = 256 << 10
 	maxTurns = 10_000
-	maxWork  = 16 << 20
+	maxWork  = 4 << 20
 )
 
 // sandbox is a text/template in which nothing of Go can be reached: its tree has no field and method access and no
