@@ -68,6 +68,7 @@ func TestBrowser(t *testing.T) {
 		"a text is found in a body":          testSearchInJSON,
 		"runs stand in their trace":          testTraceTree,
 		"rules answer":                       testRules,
+		"a page of another origin sends":     testCORS,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

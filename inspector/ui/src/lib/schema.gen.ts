@@ -99,7 +99,7 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
+         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
          *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. In a value of `header.NAME` or
          *     `body.PATH` a star stands for any text, unless it is quoted. `before` and `after` take a time, or how long ago
          *     (`-15m`, `-1h`, `-2d`). `-` before a term negates it.
@@ -625,7 +625,7 @@ export interface paths {
         /**
          * Make rules of an OpenAPI 3 document or a HAR
          * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
-         *     3.1, YAML or JSON, 4 MiB at most) each operation and each webhook gives a rule with its first answer; its other
+         *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
          *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
          *     parameters `secret` and `token`. Other documents are not fetched.
          */
