@@ -23,6 +23,7 @@ import (
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/live"
 	"github.com/hookrange/hookrange/receiver/payload"
+	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/resolve"
 	"github.com/hookrange/hookrange/receiver/resolve/egress"
 	"github.com/hookrange/hookrange/receiver/secret"
@@ -185,6 +186,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
 		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL, Explain: secret.Explain},
+		Rules:     inspector.RuleTools{Check: h.edge.CheckAnswers, Try: h.edge.Try, Write: plan.Write},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
 		Set: h.metrics, Version: version, Log: h.log,
@@ -264,7 +266,7 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 			}
 			ep.Secret.Secrets = []string{value}
 		}
-		if err = errors.Join(checkPolicies(&ep), checkForwards(&ep), edge.CheckRespond(ep.Respond), edge.CheckListener(&ep)); err != nil {
+		if err = errors.Join(checkPolicies(&ep), checkForwards(&ep), edge.CheckAnswers(&ep), edge.CheckListener(&ep)); err != nil {
 			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
 		}
 		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {

@@ -112,6 +112,16 @@ type SecretTools struct {
 	Explain func(*webhook.Claim) (webhook.Verification, error)
 }
 
+// RuleTools check and try the answers of endpoints.
+type RuleTools struct {
+	// Check returns an ErrInvalid that begins with the field at fault of an endpoint's answers, rules or CORS policy.
+	Check func(*webhook.Endpoint) error
+	// Try says what an endpoint, which need not be saved, would answer. Nothing is recorded or sent.
+	Try func(*webhook.Endpoint, webhook.Trial) (webhook.TrialResult, error)
+	// Write returns a status, header fields and a body in the plan language, or an ErrInvalid.
+	Write func(webhook.Plan) (string, error)
+}
+
 // Config is what New needs. Every field without a default must be set.
 type Config struct {
 	Store Store
@@ -126,6 +136,8 @@ type Config struct {
 	// Mask returns what hides the secrets of these endpoints.
 	Mask    func(...*webhook.Endpoint) Masker
 	Secrets SecretTools
+	// Rules defaults to none: endpoints have neither rules nor a CORS policy then.
+	Rules RuleTools
 	// Listeners knows endpoints' own listeners. Defaults to none.
 	Listeners Listeners
 	// Policies are those that senders are known to claim. Defaults to none.

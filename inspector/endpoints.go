@@ -125,6 +125,9 @@ func (s *Server) save(ctx context.Context, form, shown api.Endpoint, stored *web
 	if err := s.cfg.CheckRespond(ep.Respond); err != nil {
 		return nil, err
 	}
+	if err := s.checkRules(&ep); err != nil {
+		return nil, err
+	}
 	if err := s.cfg.Listeners.CheckListener(&ep); err != nil {
 		return nil, err
 	}

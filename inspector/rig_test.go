@@ -18,6 +18,7 @@ import (
 
 	"github.com/hookrange/hookrange/inspector"
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver"
 	"github.com/hookrange/hookrange/receiver/live"
 	"github.com/hookrange/hookrange/receiver/payload"
 	"github.com/hookrange/hookrange/receiver/plan"
@@ -52,6 +53,7 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = r.store.Close() })
+	edge := receiver.New(receiver.Config{Store: r.store})
 	cfg := inspector.Config{
 		Store: r.store, Bell: r.bell, Token: token, HookBase: base, Version: "test",
 		Describe: func(c *webhook.Capture) webhook.Payload {
@@ -77,6 +79,7 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 			Check:   func(ep *webhook.Endpoint) error { return secret.Check(ep.Secret) },
 			HookURL: secret.HookURL, Explain: secret.Explain,
 		},
+		Rules: inspector.RuleTools{Check: edge.CheckAnswers, Try: edge.Try, Write: plan.Write},
 		UI: fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>page</title>")},
 			"assets/app.js": {Data: []byte("export {}")},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/hookrange/hookrange/receiver/cors"
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/secret"
@@ -17,6 +18,7 @@ type desk struct {
 	verifier *secret.Verifier
 	program  *plan.Program
 	refusal  webhook.Plan
+	cors     *cors.Policy
 	waiting  *counter
 	// connects tells that the program's place is that of the endpoint's listener.
 	connects bool
@@ -26,6 +28,27 @@ type desk struct {
 func (s *Server) CheckRespond(text string) error {
 	_, err := s.program(text)
 	return err
+}
+
+// CheckAnswers tells why an endpoint's answers, rules and CORS policy cannot be used, or returns nil.
+func (s *Server) CheckAnswers(ep *webhook.Endpoint) error {
+	_, _, err := s.answers(ep)
+	return err
+}
+
+// answers makes ready what an endpoint answers with.
+func (s *Server) answers(ep *webhook.Endpoint) (*plan.Program, *cors.Policy, error) {
+	program, err := s.program(ep.Respond)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ep.Rules) > 0 {
+		if program, err = program.WithRules(ep.Rules); err != nil {
+			return nil, nil, err
+		}
+	}
+	policy, err := cors.New(ep.CORS)
+	return program, policy, err
 }
 
 func (s *Server) program(text string) (*plan.Program, error) {
@@ -68,8 +91,8 @@ func (s *Server) desk(name string) (*desk, error) {
 	if d.verifier, err = secret.New(endpoint); err != nil {
 		return nil, fmt.Errorf("endpoint %s: secret: %w", name, err)
 	}
-	if d.program, err = s.program(endpoint.Respond); err != nil {
-		return nil, fmt.Errorf("endpoint %s: respond: %w", name, err)
+	if d.program, d.cors, err = s.answers(endpoint); err != nil {
+		return nil, fmt.Errorf("endpoint %s: answers: %w", name, err)
 	}
 	d.connects = d.program.Connects()
 	s.desks.Store(name, d)

@@ -77,17 +77,24 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, 
 	fields := webhook.Fields(in.Head)
 	if in.Reason != "" {
 		c.Class = webhook.Incomplete
+	} else if d.cors.IsPreflight(c.Request.Method, fields) {
+		c.Class, c.Reason = webhook.Rejected, webhook.Preflight
 	} else if c.Reason = prove(d, c, fields); c.Reason != "" {
 		c.Class = webhook.Rejected
 	}
 	key := webhook.DeliveryKey{By: "none"}
-	if c.Class != webhook.Incomplete {
+	if c.Class != webhook.Incomplete && c.Reason != webhook.Preflight {
 		key = payload.Key(c.Request.Method, r.URL.EscapedPath(), fields, c.Request.Body, c.Request.BodySHA256)
 	}
 	arrival := s.config.Store.Arrive(c.Endpoint, key, c.Class == webhook.Accepted, c.ReceivedAt)
 	c.Delivery, c.DeliveryBy, c.Attempt, c.Gap = arrival.Delivery, key.By, arrival.Attempt, arrival.Gap
 	t := task{reason: in.Reason}
-	c.Plan, t.waiting = s.plan(d, c, arrival, r.URL.EscapedPath())
+	if c.Reason == webhook.Preflight {
+		c.Plan = d.cors.Preflight(fields)
+	} else {
+		c.Plan, t.waiting = s.plan(d, c, arrival, r.URL.EscapedPath())
+		c.Plan = d.cors.Answer(c.Plan, fields)
+	}
 	t.Job = fault.Job{Plan: c.Plan, ReceivedAt: c.ReceivedAt, MaxWait: s.config.MaxWait}
 	start := time.Now()
 	// A capture's way to the disk does not depend on its sender: one that hangs up is recorded too.
@@ -138,7 +145,8 @@ func (s *Server) plan(d *desk, c *webhook.Capture, arrival webhook.Arrival, path
 	}
 	//nolint:gosec // the seed chooses among planned answers
 	p := d.program.For(plan.Arrival{
-		Step: step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
+		Step: step, RuleStep: arrival.Step, Attempt: arrival.Attempt, Seed: rand.Uint64(), Request: &c.Request, Path: path,
+		At: c.ReceivedAt, Delivery: arrival.Delivery,
 	})
 	p.Close = p.Close || connects
 	if !waits(p) {

@@ -39,6 +39,7 @@ func (v View) Endpoint(ep *webhook.Endpoint) Endpoint {
 		Scheme: string(scheme(ep)), Param: ep.Secret.Param, Header: ep.Secret.Header, Prefix: ep.Secret.Prefix,
 		Encoding: ep.Secret.Encoding, Hash: ep.Secret.Hash, Timestamp: ep.Secret.Timestamp, Tolerance: Millis(ep.Secret.Tolerance),
 		Expect: []Expectation{}, Respond: v.Mask.String(ep.Respond), Refusal: v.refusal(ep.Refusal),
+		Rules: v.AnswerRules(ep.Rules), CORS: cors(ep.CORS),
 		Fetch: Fetch{
 			Off: ep.Fetch.Off, Hosts: list(ep.Fetch.Hosts), Private: list(ep.Fetch.Private),
 			BaseURL: v.Mask.String(ep.Fetch.BaseURL), MaxBytes: ep.Fetch.MaxBytes,
@@ -147,7 +148,7 @@ func connTLS(t *webhook.TLS) *TLS {
 
 func (v View) plan(p *webhook.Plan) Plan {
 	return Plan{
-		Text: v.Mask.String(p.Text), Step: p.Step, Status: p.Status, Fault: string(p.Fault),
+		Text: v.Mask.String(p.Text), Rule: v.Mask.String(p.Rule), Step: p.Step, Status: p.Status, Fault: string(p.Fault),
 		After: Millis(p.After), For: Millis(p.For), Rate: p.Rate, Headers: v.pairs(p.Header),
 		Body: string(v.Mask.Bytes(p.Body)), Seed: strconv.FormatUint(p.Seed, 10), Close: p.Close,
 	}

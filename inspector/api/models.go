@@ -27,6 +27,8 @@ type Endpoint struct {
 	Tolerance      Millis           `json:"tolerance_ms"`
 	Expect         []Expectation    `json:"expect"`
 	Respond        string           `json:"respond"`
+	Rules          []AnswerRule     `json:"rules"`
+	CORS           CORS             `json:"cors"`
 	Refusal        Refusal          `json:"refusal"`
 	Fetch          Fetch            `json:"fetch"`
 	Forwards       []Forward        `json:"forwards"`
@@ -148,6 +150,7 @@ type TLS struct {
 // Plan is what a capture was to get. Seed is text because it does not fit a JSON number of a browser.
 type Plan struct {
 	Text    string `json:"text"`
+	Rule    string `json:"rule"`
 	Step    int    `json:"step"`
 	Status  int    `json:"status"`
 	Fault   string `json:"fault"`

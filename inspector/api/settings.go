@@ -38,6 +38,7 @@ func (p *Pair) UnmarshalJSON(b []byte) error {
 func Form(base Endpoint) Endpoint {
 	base.Expect, base.Refusal.Headers, base.Fetch.Hosts, base.Fetch.Private = nil, nil, nil, nil
 	base.Forwards = nil
+	base.Rules, base.CORS.Origins, base.CORS.Methods, base.CORS.Headers = nil, nil, nil, nil
 	return base
 }
 
@@ -58,6 +59,18 @@ func Fill(form, base Endpoint) Endpoint {
 	if form.Forwards == nil {
 		form.Forwards = base.Forwards
 	}
+	if form.Rules == nil {
+		form.Rules = base.Rules
+	}
+	if form.CORS.Origins == nil {
+		form.CORS.Origins = base.CORS.Origins
+	}
+	if form.CORS.Methods == nil {
+		form.CORS.Methods = base.CORS.Methods
+	}
+	if form.CORS.Headers == nil {
+		form.CORS.Headers = base.CORS.Headers
+	}
 	return form
 }
 
@@ -74,6 +87,8 @@ func Settings(form, shown Endpoint, stored *webhook.Endpoint) (webhook.Endpoint,
 		Secret:  m.secret(form),
 		Expect:  m.expect(form.Expect),
 		Respond: m.text("respond", form.Respond, shown.Respond, stored.Respond),
+		Rules:   m.rules(form.Rules),
+		CORS:    m.cors(form.CORS),
 		Refusal: m.refusal(form.Refusal),
 		Fetch:   m.fetch(form.Fetch), Forwards: m.forwards(form.Forwards),
 		Retention: webhook.Retention{

@@ -16,6 +16,10 @@ type EndpointCommands struct {
 	Show   showCommand   `cmd:"" help:"Print one endpoint."`
 	Update updateCommand `cmd:"" help:"Change the settings that are given; the next request gets them."`
 	Delete deleteCommand `cmd:"" help:"Delete an endpoint with its captures and connections."`
+
+	Try     tryCommand     `cmd:"" help:"Say what an endpoint would answer to a capture or a request, and why. Nothing is sent."`
+	Import  importCommand  `cmd:"" help:"Make rules of an OpenAPI 3 document or a HAR."`
+	Presets presetsCommand `cmd:"" help:"Print the answers to begin with."`
 }
 
 // shown are the flags of commands that print endpoints or captures.

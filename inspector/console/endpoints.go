@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -39,6 +40,8 @@ type Settings struct {
 	FetchPrivate   []string       `help:"Private object stores that may be asked, as host:port."`
 	FetchBaseURL   *string        `help:"What relative presigned URLs are joined to."`
 	Forward        []string       `sep:"none" placeholder:"'URL [WORD ...]'" help:"Where the server sends each new capture on to, in place of all forwards that there were; empty ends them. Words: all (rejected and incomplete ones too), off, sign=SCHEME (or sign=endpoint) and secret=SECRET to make the proof anew, policy=POLICY, and last q=QUERY."`
+
+	RuleSettings
 }
 
 // EndpointOptions are those of CreateEndpoint and UpdateEndpoint.
@@ -134,6 +137,9 @@ func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 		return err
 	}
 	body["name"] = opts.Name
+	if err := opts.Settings.put(ctx, c, "", body); err != nil {
+		return err
+	}
 	var ep api.Endpoint
 	if err := c.do(ctx, call{method: http.MethodPost, path: endpointsPath, body: body}, &ep); err != nil {
 		return err
@@ -144,6 +150,9 @@ func CreateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 // UpdateEndpoint changes the settings that are given and prints the endpoint.
 func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io.Writer) error {
 	body, err := opts.Settings.body()
+	if err == nil {
+		err = opts.Settings.put(ctx, c, opts.Name, body)
+	}
 	if err != nil {
 		return err
 	}
@@ -247,7 +256,11 @@ func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 	for _, e := range ep.Expect {
 		line("expects", strings.TrimSuffix(e.Name+": "+e.Value, ": "))
 	}
+	for i := range ep.Rules {
+		line("rule "+strconv.Itoa(i+1), ruleLine(&ep.Rules[i]))
+	}
 	line("respond", respond(ep))
+	line("browsers", strings.Join(ep.CORS.Origins, " "))
 	line("refusal", fmt.Sprint(ep.Refusal.Status))
 	line("captures", fmt.Sprintf("%d accepted, %d rejected, %d incomplete",
 		ep.Counts["accepted"], ep.Counts["rejected"], ep.Counts["incomplete"]))

@@ -103,6 +103,9 @@ func answered(c *api.Capture) string {
 	if c.Reason != "" {
 		why = " (" + plain(c.Reason) + ")"
 	}
+	if c.Plan.Rule != "" {
+		why += " by rule " + plain(c.Plan.Rule)
+	}
 	o := c.Outcome
 	switch {
 	case o == nil:

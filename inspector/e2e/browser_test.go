@@ -71,6 +71,8 @@ func TestBrowser(t *testing.T) {
 		"new captures are told of":           testTold,
 		"a text is found in a body":          testSearchInJSON,
 		"runs stand in their trace":          testTraceTree,
+		"rules answer":                       testRules,
+		"a page of another origin sends":     testCORS,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -79,7 +79,7 @@ func value(text string) (found, rest string, err error) {
 }
 
 func unknownField(name string) error {
-	return fmt.Errorf("unknown field %q: there are status, method, path, class, reason, kind, attempt, size, "+
+	return fmt.Errorf("unknown field %q: there are status, method, path, class, reason, rule, kind, attempt, size, "+
 		"header.NAME, body.PATH, before, after, pinned, note, delivery and endpoint; put a text with a colon in quotation marks", name)
 }
 
@@ -114,6 +114,8 @@ func compile(t term) (test, error) {
 		return oneOf("method", t.value, func(c *webhook.Capture) string { return c.Request.Method })
 	case "reason":
 		return oneOf("reason", t.value, func(c *webhook.Capture) string { return string(c.Reason) })
+	case "rule":
+		return oneOf("rule", t.value, func(c *webhook.Capture) string { return c.Plan.Rule })
 	case "delivery":
 		return oneOf("delivery", t.value, func(c *webhook.Capture) string { return c.Delivery })
 	case "endpoint":

@@ -58,6 +58,7 @@ func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) web
 		job.MaxWait = DefaultMaxWait
 	}
 	p := performance{w: w, line: line, job: &job}
+	p.out.Note = job.Plan.Trouble
 	before := line.Written()
 	p.perform(ctx)
 	if p.out.Done == nil {

@@ -67,13 +67,14 @@ const (
 	keyJSON       = "json"
 	keySize       = "size"
 	keyCert       = "cert"
+	keyTemplate   = "template"
 	keyHeader     = "header."
 )
 
 // keys returns all of them as a user sees them.
 func keys() []string {
 	return []string{
-		keyAfter, keyFor, keyRate, keyBody, keyJSON, keySize, keyHeader + "NAME", keyTo, keyRetryAfter, keyCert, keyChance, keyWhen,
+		keyAfter, keyFor, keyRate, keyBody, keyJSON, keySize, keyHeader + "NAME", keyTo, keyRetryAfter, keyCert, keyTemplate, keyChance, keyWhen,
 	}
 }
 

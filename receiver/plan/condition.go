@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
+	"github.com/tidwall/gjson"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 const (
@@ -25,12 +29,16 @@ type condition struct {
 
 // environment is what an expression sees.
 type environment struct {
-	Method  string            `expr:"method"`
-	Path    string            `expr:"path"`
-	Header  map[string]string `expr:"header"`
-	Query   map[string]string `expr:"query"`
-	Body    any               `expr:"body"`
-	Attempt int               `expr:"attempt"`
+	Method  string              `expr:"method"`
+	Path    string              `expr:"path"`
+	Header  map[string]string   `expr:"header"`
+	Query   map[string]string   `expr:"query"`
+	Body    any                 `expr:"body"`
+	Attempt int                 `expr:"attempt"`
+	Subpath string              `expr:"subpath"`
+	Raw     string              `expr:"raw"`
+	At      func(string) string `expr:"at"`
+	Has     func(string) bool   `expr:"has"`
 }
 
 // compile checks and compiles an expression. Clocks are refused because a plan is pure, and ranges
@@ -46,7 +54,7 @@ func compile(number int, text string) (*condition, error) {
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, refuse(number, keyWhen+"="+text, "%s; an expression is true or false and sees method, path, "+
-			"header, query, body and attempt; one with blanks outside of brackets and quotes stands in quotes", line)
+			"header, query, body, raw, attempt, subpath, at(PATH) and has(PATH); one with blanks outside of brackets and quotes stands in quotes", line)
 	}
 	if uses.span {
 		return nil, refuse(number, keyWhen+"="+text, "the range operator .. is not accepted")
@@ -57,7 +65,7 @@ func compile(number int, text string) (*condition, error) {
 // mentions notes which costly parts an expression looks at, and makes constant header names lower
 // case.
 type mentions struct {
-	header, query, body, span bool
+	header, query, body, raw, values, span bool
 }
 
 // Visit implements ast.Visitor.
@@ -68,6 +76,8 @@ func (m *mentions) Visit(node *ast.Node) {
 		m.header = m.header || all || n.Value == "header"
 		m.query = m.query || all || n.Value == "query"
 		m.body = m.body || all || n.Value == "body"
+		m.raw = m.raw || all || n.Value == "raw"
+		m.values = m.values || all || n.Value == "at" || n.Value == "has"
 	case *ast.MemberNode:
 		owner, isName := n.Node.(*ast.IdentifierNode)
 		if key, constant := n.Property.(*ast.StringNode); constant && isName && owner.Value == "header" {
@@ -84,6 +94,14 @@ type view struct {
 	env                 environment
 	begun               bool
 	header, query, body bool
+	values              *values
+}
+
+// values looks JSON values up in a body. It stands for itself so that a view need not live on the heap.
+type values struct {
+	body []byte
+	// sound says that the body may be given to gjson.
+	sound bool
 }
 
 // holds reports whether the expression is true. An error while it runs means that it is not.
@@ -101,7 +119,7 @@ func (v *view) prepare(uses *mentions) {
 	req := v.in.Request
 	if !v.begun {
 		v.begun = true
-		v.env.Path, v.env.Attempt = v.in.Path, v.in.Attempt
+		v.env.Path, v.env.Attempt, v.env.Subpath = v.in.Path, v.in.Attempt, subpath(v.in.Path)
 		if req != nil {
 			v.env.Method = req.Method
 		}
@@ -118,6 +136,82 @@ func (v *view) prepare(uses *mentions) {
 	if uses.body && !v.body {
 		v.body, v.env.Body = true, bodyOf(req.Body)
 	}
+	if uses.raw && v.env.Raw == "" {
+		v.env.Raw = string(req.Body)
+	}
+	if uses.values && v.env.At == nil {
+		v.values = &values{body: req.Body, sound: json.Valid(req.Body) && !tooDeep(req.Body)}
+		v.env.At, v.env.Has = v.values.text, v.values.has
+	}
+}
+
+// at returns the JSON value at a gjson path. gjson sees valid JSON of a bounded depth only.
+func (v *values) at(path string) gjson.Result {
+	if !v.sound || checkPath(path) != "" {
+		return gjson.Result{}
+	}
+	return gjson.GetBytes(v.body, path)
+}
+
+func (v *values) text(path string) string { return v.at(path).String() }
+
+func (v *values) has(path string) bool { return v.at(path).Exists() }
+
+// checkPath says what is wrong with a gjson path, or "". Modifiers, literals and multipaths make values that are not in
+// the body.
+func checkPath(path string) string {
+	if path == "" || strings.HasPrefix(path, "..") {
+		return "give the path of a JSON value, such as runs.0.id"
+	}
+	for i := 0; i < len(path); i++ {
+		if path[i] == '\\' {
+			i++
+			continue
+		}
+		if strings.IndexByte("@!{[", path[i]) >= 0 && (i == 0 || strings.IndexByte(".|(", path[i-1]) >= 0) {
+			return "a part of a path that begins with @, !, { or [ is no key; put \\ before it where it is"
+		}
+	}
+	return ""
+}
+
+// subpath returns what follows /hooks/ENDPOINT in a path.
+func subpath(path string) string {
+	rest, _ := strings.CutPrefix(path, "/")
+	for range 2 {
+		_, rest, _ = strings.Cut(rest, "/")
+	}
+	return "/" + rest
+}
+
+// actual returns the text of the part that a matcher looks at, and whether the request has it.
+func (v *view) actual(m webhook.Matcher) (text string, present bool) {
+	if m.Part == webhook.PartWhen {
+		return "", true
+	}
+	v.prepare(&mentions{
+		header: m.Part == webhook.PartHeader, query: m.Part == webhook.PartQuery, raw: m.Part == webhook.PartBody,
+		values: m.Part == webhook.PartJSON,
+	})
+	switch m.Part {
+	case webhook.PartMethod:
+		text, present = v.env.Method, true
+	case webhook.PartPath:
+		text, present = v.env.Subpath, true
+	case webhook.PartHeader:
+		text, present = v.env.Header[strings.ToLower(m.Name)]
+	case webhook.PartQuery:
+		text, present = v.env.Query[m.Name]
+	case webhook.PartJSON:
+		if v.values != nil {
+			text, present = v.values.text(m.Name), v.values.has(m.Name)
+		}
+	case webhook.PartBody:
+		text, present = v.env.Raw, v.env.Raw != ""
+	default:
+		text, present = strconv.Itoa(v.env.Attempt), true
+	}
+	return strings.ToValidUTF8(clip(text, maxActual), "\uFFFD"), present
 }
 
 // headerOf returns the first value of each field of a head, by lower-case name.

@@ -29,6 +29,7 @@ type stepJSON struct {
 	To         *string         `json:"to,omitempty"`
 	RetryAfter *int            `json:"retry_after,omitempty"`
 	Cert       *string         `json:"cert,omitempty"`
+	Template   bool            `json:"template,omitempty"`
 	Headers    [][2]string     `json:"headers,omitempty"`
 	Body       *string         `json:"body,omitempty"`
 	BodyBase64 []byte          `json:"body_base64,omitempty"`
@@ -53,7 +54,7 @@ func (a *answerJSON) UnmarshalJSON(data []byte) error {
 }
 
 // MarshalJSON returns the JSON form: an array of steps, each with answer and, where they are given,
-// times, after_ms, for_ms, rate, p, when, to, retry_after (seconds), cert, headers ([[name, value]...])
+// times, after_ms, for_ms, rate, p, when, to, retry_after (seconds), cert, template, headers ([[name, value]...])
 // and one of body, body_base64 (a body that is not UTF-8), json and size (bytes).
 func (p *Program) MarshalJSON() ([]byte, error) {
 	steps := p.steps
@@ -109,7 +110,7 @@ func (p *Program) UnmarshalJSON(data []byte) error {
 }
 
 func (s *spec) form() stepJSON {
-	out := stepJSON{Answer: answerJSON(s.answer), AfterMS: milliseconds(s.after), P: s.chance, RetryAfter: s.retryAfter}
+	out := stepJSON{Answer: answerJSON(s.answer), AfterMS: milliseconds(s.after), P: s.chance, RetryAfter: s.retryAfter, Template: s.templates}
 	if s.times > 1 {
 		out.Times = &s.times
 	}
@@ -150,7 +151,7 @@ func (s *spec) form() stepJSON {
 
 // spec checks the values that the text form would have checked while reading them.
 func (f *stepJSON) spec(number int) (spec, error) {
-	out := spec{answer: string(f.Answer), times: 1, chance: f.P, retryAfter: f.RetryAfter}
+	out := spec{answer: string(f.Answer), times: 1, chance: f.P, retryAfter: f.RetryAfter, templates: f.Template}
 	if f.Times != nil {
 		if out.times = *f.Times; out.times < 1 || out.times > MaxTimes {
 			return spec{}, refuse(number, "times", "repeat a step 1 to %d times", MaxTimes)

@@ -19,6 +19,7 @@
 //	to=URL             the Location field
 //	retry-after=30     the Retry-After field, in seconds or as a duration such as 2m
 //	cert=expired       the flaw of tls-badcert's certificate: expired, wrong-name or self-signed (the default)
+//	template=on        body, json, to and header values are templates: see below
 //	p=0.3              the step applies with this chance (also 30%)
 //	when=EXPRESSION    the step applies to requests for which the expression holds
 //
@@ -45,15 +46,31 @@
 // there. A rule before HTTP has p only and is drawn for each connection.
 //
 // An expression sees method, path, header (by lower-case name, first value), query (first value),
-// body (the parsed JSON, or the text when it is not JSON or nests deeper than 1000) and attempt
-// (from 1). One that ends in an error, such as a comparison of a missing field with "<", does not
-// hold.
+// body (the parsed JSON, or the text when it is not JSON or nests deeper than 1000), raw (the body's text), attempt
+// (from 1), subpath (what follows /hooks/ENDPOINT), at(PATH) (the text of the JSON value at a gjson path, "" for none)
+// and has(PATH) (whether there is one). One that ends in an error, such as a comparison of a missing field with "<", does
+// not hold.
+//
+// # Templates
+//
+// Text between {{ and }} is replaced by values of the request: .Method, .Path (what follows /hooks/ENDPOINT), .Query.NAME,
+// .Header.NAME, .Body.KEY.0.KEY (of a JSON body up to 1 MiB), .Raw (its text), .Attempt, .Delivery and .Now (the arrival,
+// RFC 3339). A value that is not there is empty. The actions are those of Go's text/template but for define, template and
+// block; the functions and, or, not, eq, ne, lt, le, gt, ge, len, at, json, default, upper, lower, urlquery, date, unix,
+// uuid and hmac. In json, what is put in stands within a JSON string and is escaped. What a template makes is bounded in
+// size and in steps; one that fails is answered 500, with Plan.Trouble.
+//
+// # Named rules
+//
+// WithRules puts webhook.AnswerRules before a program. Each matcher becomes an expression of when, so that there is one
+// evaluator with one set of bounds; each rule's answers are a program of their own, with the delivery's place.
 package plan
 
 import (
 	"math/rand/v2"
 	"net/http"
 	"sort"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -70,8 +87,14 @@ const (
 
 // Arrival is what the plan of one attempt depends on.
 type Arrival struct {
+	// At is the time of arrival, and Delivery the delivery's id: templates see them.
+	At       time.Time
+	Delivery string
 	// Step counts the accepted attempts of the delivery before this one.
 	Step int
+	// RuleStep is the same for the answers of named rules, whose place is the delivery's also where Step is that of the
+	// endpoint's listener (Connects).
+	RuleStep int
 	// Attempt counts all attempts of the delivery, from 1.
 	Attempt int
 	// Seed decides the steps that have p; same seed, same plan.
@@ -92,11 +115,23 @@ type Program struct {
 	ends []int
 	// closing is true when any attempt may meet a rule that needs a connection of its own.
 	closing, listener bool
+	// named are the rules of WithRules.
+	named []namedRule
 }
 
 // For returns the plan of one attempt. It does not block, and allocates only to evaluate
 // expressions. The slices of the plan are shared with the program and must not be changed.
 func (p *Program) For(in Arrival) webhook.Plan {
+	if len(p.named) > 0 {
+		if i := p.answering(in); i >= 0 {
+			return p.byRule(i, in)
+		}
+	}
+	return p.unruled(in)
+}
+
+// unruled is For without the named rules.
+func (p *Program) unruled(in Arrival) webhook.Plan {
 	chosen := -1
 	if len(p.rules) > 0 {
 		chosen = p.rule(in)
@@ -111,9 +146,13 @@ func (p *Program) For(in Arrival) webhook.Plan {
 		}
 		return none
 	}
-	out := p.steps[chosen].plan
+	s := &p.steps[chosen]
+	out := s.plan
+	if s.template != nil {
+		out = s.template.plan(&s.plan, in)
+	}
 	out.Seed = in.Seed
-	out.Close = p.closing
+	out.Close = out.Close || p.closing
 	if next := p.at(in.Step + 1); !out.Close && next >= 0 {
 		out.Close = natureOf(p.steps[next].plan.Fault).connects
 	}

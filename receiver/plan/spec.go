@@ -39,6 +39,8 @@ type spec struct {
 	cert       webhook.Flaw
 	when       string
 	chance     *float64
+	// templates says that body, json, to and header values are templates.
+	templates bool
 }
 
 // step is a checked spec with what For needs of it worked out.
@@ -47,6 +49,8 @@ type step struct {
 	when   *condition
 	chance *float64
 	plan   webhook.Plan
+	// template is nil for an answer that is sent as it is.
+	template *template
 }
 
 func (s *step) conditional() bool { return s.when != nil || s.chance != nil }
@@ -69,6 +73,8 @@ func (s *spec) set(number int, key, value string) error {
 		s.retryAfter, fault = seconds(value)
 	case keyCert:
 		s.cert, fault = flaw(value)
+	case keyTemplate:
+		s.templates, fault = value == "on", templateUsage(value)
 	case keyWhen, keyTo:
 		if value == "" {
 			fault = "the value is empty"
@@ -121,6 +127,11 @@ func (s *spec) step(number int) (step, error) {
 	}
 	out.plan.After, out.plan.For, out.plan.Rate, out.plan.Size = s.after, s.length, s.rate, s.size
 	out.plan.Text = clip(out.spec.text(false), maxPlanText)
+	if s.templates {
+		if out.template, err = newTemplate(number, &out); err != nil {
+			return step{}, err
+		}
+	}
 	return out, nil
 }
 
@@ -171,6 +182,8 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 		return refuse(number, keyTo, "to is for statuses, not for %s", s.answer)
 	case s.after != 0 && kind.connects && kind.lasts:
 		return refuse(number, keyAfter, "%s answers nobody, so it has nothing to wait for", s.answer)
+	case s.templates && !kind.head:
+		return refuse(number, keyTemplate, "%s sends nothing that could be a template", s.answer)
 	case s.cert != "" && !kind.certifies:
 		return refuse(number, keyCert, "cert is for tls-badcert")
 	case s.chance != nil && kind.connects && kind.lasts:

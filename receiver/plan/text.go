@@ -1,10 +1,14 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // String returns the canonical text, which parses to the same program.
@@ -54,6 +58,9 @@ func (s *spec) text(withTimes bool) string {
 	if s.cert != "" {
 		put(keyCert, string(s.cert))
 	}
+	if s.templates {
+		put(keyTemplate, "on")
+	}
 	for _, f := range s.header {
 		put(keyHeader+f.Name, f.Value)
 	}
@@ -97,4 +104,28 @@ func quote(key, value string) string {
 	}
 	out.WriteByte('"')
 	return out.String()
+}
+
+// Write returns the status, header fields and body of a plan as one step of the language, or an ErrInvalid. A body that is
+// compact JSON of type application/json is given as json.
+func Write(p webhook.Plan) (string, error) {
+	out := spec{answer: strconv.Itoa(p.Status), times: 1, header: p.Header, body: p.Body}
+	for i, f := range p.Header {
+		if !strings.EqualFold(f.Name, "Content-Type") || f.Value != "application/json" {
+			continue
+		}
+		if tight, err := compactJSON(1, p.Body); err == nil && bytes.Equal(tight, p.Body) {
+			out.json, out.header = true, slices.Delete(slices.Clone(p.Header), i, i+1)
+			break
+		}
+	}
+	made, err := out.step(1)
+	if err != nil {
+		return "", err
+	}
+	text := made.spec.text(true)
+	if len(text) > MaxText {
+		return "", refuse(0, "", "the answer takes %d bytes; at most %d are accepted", len(text), MaxText)
+	}
+	return text, nil
 }

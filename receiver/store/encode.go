@@ -106,7 +106,7 @@ func packCapture(c *webhook.Capture, id [16]byte, t trace, cols *columns) []byte
 		p.string(t.key.By)
 		p.uint(uint64(t.steps)) //nolint:gosec // never negative
 	}
-	p.string("")
+	p.string(c.Plan.Rule)
 	p.uint(t.answers)
 	return p.seal(cols.sealed())
 }
@@ -168,8 +168,7 @@ func unpackCapture(record []byte, cols *columns) (opened, error) {
 		o.trace.steps = int(u.uint()) //nolint:gosec // was an int
 	}
 	if len(u.buf) > 0 { // a row of an earlier version ends here
-		_ = u.string()
-		o.trace.answers = u.uint()
+		c.Plan.Rule, o.trace.answers = u.string(), u.uint()
 	}
 	return o, u.err
 }

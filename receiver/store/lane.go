@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"hash/fnv"
 	"sync/atomic"
 	"time"
@@ -117,7 +118,7 @@ type entry struct {
 
 func newEntry(p *place, ep *webhook.Endpoint) *entry {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(ep.Respond))
+	_, _ = fmt.Fprintf(h, "%q %+q", ep.Respond, ep.Rules)
 	return &entry{place: p, endpoint: ep, answers: h.Sum64()}
 }
 

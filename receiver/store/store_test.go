@@ -65,7 +65,7 @@ func capture(arrival webhook.Arrival, text string) *webhook.Capture {
 			Body: body, BodySHA256: sha256.Sum256(body), BodySize: int64(len(body)), Declared: int64(len(body)),
 		},
 		Plan: webhook.Plan{
-			Text: "503/after=2s", Step: arrival.Step, Status: 503, Fault: webhook.Drip, After: 2 * time.Second, For: time.Minute,
+			Text: "503/after=2s", Rule: "slow", Step: arrival.Step, Status: 503, Fault: webhook.Drip, After: 2 * time.Second, For: time.Minute,
 			Rate: 7, Header: []webhook.Field{{Name: "Retry-After", Value: "1"}}, Body: []byte("later"), Seed: 1 << 63, Close: true,
 		},
 	}

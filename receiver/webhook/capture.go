@@ -13,7 +13,7 @@ type Class string
 const (
 	// Accepted: read whole, secret right, expectations met.
 	Accepted Class = "accepted"
-	// Rejected: bad secret or an unmet expectation.
+	// Rejected: bad secret or an unmet expectation, or a browser's preflight, which cannot prove anything.
 	Rejected Class = "rejected"
 	// Incomplete: cut off, too large or malformed; the body was not read whole.
 	Incomplete Class = "incomplete"
@@ -40,6 +40,8 @@ const (
 	BodyMalformed    Reason = "body_malformed"
 	HeadTooLarge     Reason = "head_too_large"
 	AmbiguousFraming Reason = "ambiguous_framing"
+	// Preflight marks a request by which a browser asks for leave (CORS); it is answered, but is no attempt.
+	Preflight Reason = "preflight"
 )
 
 // Request is one inbound HTTP request exactly as it was sent.

@@ -20,6 +20,10 @@ type Endpoint struct {
 	Expect []ExpectedHeader
 	// Respond is the plan text (package plan). Empty means "200".
 	Respond string
+	// Rules are tried in order before Respond.
+	Rules []AnswerRule
+	// CORS lets pages of other origins send; nil answers no preflight.
+	CORS *CORSPolicy
 	// Refusal is the answer to a request that fails Secret or Expect. Its zero value is DefaultRefusal.
 	Refusal Refusal
 	// Fetch bounds what the resolver may fetch for this endpoint.
@@ -91,6 +95,18 @@ type SecretPolicy struct {
 	// Secrets are the accepted values: the current one first, at most two, so that one can be rotated.
 	// Empty only with SchemeNone.
 	Secrets []string
+}
+
+// CORSPolicy says which pages in a browser may send and read the answers.
+type CORSPolicy struct {
+	// Origins that are allowed: exact ones, or "*" for all.
+	Origins []string
+	// Methods and Headers that may be used; empty allows what is asked for.
+	Methods, Headers []string
+	// MaxAge is how long a browser may remember the answer; zero leaves it to the browser.
+	MaxAge time.Duration
+	// Credentials lets pages send cookies; not with origin "*".
+	Credentials bool
 }
 
 // ExpectedHeader is a header that a request must carry.

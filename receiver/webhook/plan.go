@@ -55,7 +55,10 @@ const (
 type Plan struct {
 	// Text is the step in the plan language, such as "503/after=2s".
 	Text string
-	// Step is the index of the step in the endpoint's answers, from 0; -1 for a refusal or a limit's answer.
+	// Rule is the name of the rule that gave the plan; empty when none did.
+	Rule string
+	// Step is the index of the step in the answers of the rule or the endpoint, from 0; -1 for a refusal or a limit's
+	// answer.
 	Step int
 	// Status is the HTTP status to send. Faults that send a head use it too, 200 by default; 0 sends none.
 	Status int
@@ -80,6 +83,9 @@ type Plan struct {
 	Seed uint64
 	// Close makes the answer say "Connection: close": the next step needs a new connection.
 	Close bool
+	// Trouble says why this is not the answer that was configured, such as a template that failed; mostly empty. It goes
+	// into the outcome's note.
+	Trouble string
 }
 
 // HangUp tells how a sender ended a connection.

@@ -41,7 +41,7 @@ test('relative times', () => {
 });
 
 describe('answer', () => {
-  const plan = { text: '', step: 0, status: 200, fault: '', after_ms: 0, for_ms: 0, rate: 0, headers: [], body: '', seed: '', close: false };
+  const plan = { text: '', rule: '', step: 0, status: 200, fault: '', after_ms: 0, for_ms: 0, rate: 0, headers: [], body: '', seed: '', close: false };
   const ended = outcome(2);
   const said = (c: Pick<Capture, 'outcome' | 'plan'>) => answer(c);
 

@@ -10,7 +10,7 @@ export function capture(seq: number, over: Partial<Capture> = {}): Capture {
     seq, id: `id-${seq}`, endpoint: 'a', received_at: '2026-11-22T12:00:00.000Z', class: 'accepted', reason: '', remote_addr: '127.0.0.1:1', proto: 'HTTP/1.1', tls: null,
     method: 'POST', target: '/hooks/a?secret=•••', path: '/hooks/a', query: 'secret=•••', headers: [], body_size: 2, body_sha256: '', content_type: 'application/json', content_length: 2,
     truncated: false, delivery: `d-${seq}`, delivery_by: 'body', attempt: 1, gap_ms: null,
-    plan: { text: '200', step: 0, status: 200, fault: '', after_ms: 0, for_ms: 0, rate: 0, headers: [], body: '', seed: '0', close: false },
+    plan: { text: '200', rule: '', step: 0, status: 200, fault: '', after_ms: 0, for_ms: 0, rate: 0, headers: [], body: '', seed: '0', close: false },
     outcome: null, payload: { kind: 'json', variant: '', title: `capture ${seq}`, snippet: '{}', problems: [] }, resolved: [], note: null, ...over,
   };
 }

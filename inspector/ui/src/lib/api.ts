@@ -28,6 +28,22 @@ export type Replay = Whole<Schemas['Replay']>;
 export type ReplayResult = Omit<Schemas['ReplayResult'], 'replays'> & { replays: Replay[] };
 export type Info = Schemas['Info'];
 export type Endpoint = Whole<Schemas['Endpoint']>;
+/** A condition of a rule, while it may still be edited into one that the server takes. */
+export interface Matcher {
+  part: string;
+  name: string;
+  op: string;
+  value: string;
+}
+export interface AnswerRule {
+  name: string;
+  off: boolean;
+  match: Matcher[];
+  respond: string;
+}
+export type DryRun = Whole<Schemas['DryRun']>;
+export type Preset = Whole<Schemas['Presets']>['presets'][number];
+export type Imported = Whole<Schemas['Imported']>;
 export type Quota = Endpoint['retention'][Class];
 
 interface FactBase {

@@ -114,6 +114,7 @@ const reasons: Record<string, string> = {
   body_malformed: 'body malformed',
   head_too_large: 'head too large',
   ambiguous_framing: 'ambiguous framing',
+  preflight: 'CORS preflight',
 };
 
 export function reason(code: string): string {

@@ -56,6 +56,31 @@ export interface paths {
         patch: operations["changeEndpoint"];
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What rules would answer
+         * @description Tries rules and answers, the endpoint's own where they are left out, with a capture as it came or with a made-up
+         *     request, which is taken to prove its sender. Nothing is saved, recorded or sent. The plan is whole: with the
+         *     fields and the body that the receiver adds, but for `Date`.
+         */
+        post: operations["dryRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/endpoints/{endpoint}/captures": {
         parameters: {
             query?: never;
@@ -74,7 +99,7 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
+         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
          *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. In a value of `header.NAME` or
          *     `body.PATH` a star stands for any text, unless it is quoted. `before` and `after` take a time, or how long ago
          *     (`-15m`, `-1h`, `-2d`). `-` before a term negates it.
@@ -571,6 +596,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/presets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Answers to begin with */
+        get: operations["listPresets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make rules of an OpenAPI 3 document or a HAR
+         * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
+         *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
+         *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
+         *     parameters `secret` and `token`. Other documents are not fetched.
+         */
+        post: operations["importRules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -660,6 +725,110 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AnswerRule: {
+            /** @description Unique within the endpoint. */
+            name: string;
+            /** @description Keep it without trying it. */
+            off?: boolean;
+            /** @description All must hold; none match every request. */
+            match?: components["schemas"]["Matcher"][];
+            /** @description What to answer, in the plan language; faults before HTTP are the endpoint's own to give. 200 when empty. */
+            respond?: string;
+        };
+        Matcher: {
+            /**
+             * @description `path` is what follows /hooks/ENDPOINT, `json` the text of the value at a gjson path of the body, `body` the
+             *     body's text, `when` an expression of the plan language in `value`.
+             * @enum {string}
+             */
+            part: "method" | "path" | "header" | "query" | "json" | "body" | "attempt" | "when";
+            /**
+             * @description Of the header or parameter, or the gjson path.
+             * @example runs.0.status
+             */
+            name?: string;
+            /**
+             * @description Empty for `when`. `matches` takes an RE2 expression; the last four compare numbers.
+             * @enum {string}
+             */
+            op?: "" | "equals" | "differs" | "contains" | "starts" | "ends" | "matches" | "exists" | "absent" | "<" | "<=" | ">" | ">=";
+            value?: string;
+        };
+        /** @description Give capture or request. */
+        DryRunInput: {
+            /** @description The endpoint's where left out. */
+            rules?: components["schemas"]["AnswerRule"][];
+            /** @description The endpoint's where left out. */
+            respond?: string;
+            capture?: number;
+            request?: {
+                /** @default POST */
+                method: string;
+                /** @description What follows /hooks/ENDPOINT, with its query. */
+                path?: string;
+                headers?: components["schemas"]["Pair"][];
+                body?: string;
+            };
+            /** @description The capture's, or 1, where left out. The step of a sequence goes with it. */
+            attempt?: number;
+            /** @description Decides steps with p. */
+            seed?: string;
+        };
+        DryRun: {
+            /** @description Why the request is refused before any rule, in one word; empty when it is not. */
+            refused: string;
+            rules: {
+                name: string;
+                /**
+                 * @description `behind`: it matches, but one before it answers.
+                 * @enum {string}
+                 */
+                state: "answers" | "differs" | "behind" | "off";
+                match: {
+                    part: string;
+                    name: string;
+                    op: string;
+                    value: string;
+                    holds: boolean;
+                    /** @description Whether the request has the part. */
+                    present: boolean;
+                    /** @description The part's text, cut after 1 KiB. */
+                    actual: string;
+                }[];
+            }[];
+            plan: components["schemas"]["Plan"];
+            /** @description Why the answer is not the configured one; empty when it is. */
+            trouble: string;
+        };
+        Presets: {
+            presets: {
+                id: string;
+                title: string;
+                says: string;
+                /** @description Takes the place of the endpoint's own answers; empty leaves them. */
+                respond: string;
+                rules: components["schemas"]["AnswerRule"][];
+            }[];
+        };
+        ImportInput: {
+            /**
+             * @description Found out when empty.
+             * @enum {string}
+             */
+            format?: "" | "openapi" | "har";
+            /** @description The document. */
+            text: string;
+        };
+        Imported: {
+            /** @enum {string} */
+            format: "openapi" | "har";
+            rules: components["schemas"]["AnswerRule"][];
+            left_out: {
+                /** @description Place in the document. */
+                at: string;
+                why: string;
+            }[];
+        };
         /** @enum {string} */
         Class: "accepted" | "rejected" | "incomplete";
         /** @description A header's name and value. */
@@ -735,10 +904,30 @@ export interface components {
                 value?: string;
             }[];
             /**
-             * @description What to answer.
+             * @description What to answer where no rule does.
              * @example 503x2 200
              */
             respond?: string;
+            /**
+             * @description Tried in order, after the secret and before `respond`; the first that matches answers. 200 at most, with 512 KiB
+             *     of text together.
+             */
+            rules?: components["schemas"]["AnswerRule"][];
+            /**
+             * @description Which pages in a browser may send. Without origins it is off. A preflight is answered without the secret, takes no
+             *     step of a sequence and is recorded as rejected with the reason `preflight`.
+             */
+            cors?: {
+                /** @description Such as https://app.example.com, or * for any. */
+                origins?: string[];
+                /** @description What is asked for when empty. */
+                methods?: string[];
+                /** @description What is asked for when empty. */
+                headers?: string[];
+                max_age_ms?: number;
+                /** @description Let pages send cookies; not with origin *. */
+                credentials?: boolean;
+            };
             /** @description The answer to a request that proves nothing. */
             refusal?: {
                 status?: number;
@@ -896,10 +1085,30 @@ export interface components {
                 value?: string;
             }[];
             /**
-             * @description What to answer.
+             * @description What to answer where no rule does.
              * @example 503x2 200
              */
             respond: string;
+            /**
+             * @description Tried in order, after the secret and before `respond`; the first that matches answers. 200 at most, with 512 KiB
+             *     of text together.
+             */
+            rules: components["schemas"]["AnswerRule"][];
+            /**
+             * @description Which pages in a browser may send. Without origins it is off. A preflight is answered without the secret, takes no
+             *     step of a sequence and is recorded as rejected with the reason `preflight`.
+             */
+            cors: {
+                /** @description Such as https://app.example.com, or * for any. */
+                origins?: string[];
+                /** @description What is asked for when empty. */
+                methods?: string[];
+                /** @description What is asked for when empty. */
+                headers?: string[];
+                max_age_ms?: number;
+                /** @description Let pages send cookies; not with origin *. */
+                credentials?: boolean;
+            };
             /** @description The answer to a request that proves nothing. */
             refusal: {
                 status?: number;
@@ -969,6 +1178,8 @@ export interface components {
         Plan: {
             /** @example 503/after=2s */
             text: string;
+            /** @description Name of the rule that answered; empty when none did. */
+            rule: string;
             /** @description -1 for a refusal or the answer of a limit. */
             step: number;
             status: number;
@@ -1826,6 +2037,37 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    dryRun: {
+        parameters: {
+            query?: {
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DryRunInput"];
+            };
+        };
+        responses: {
+            /** @description What would go out, and why. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     listCaptures: {
         parameters: {
             query?: {
@@ -2603,6 +2845,52 @@ export interface operations {
                 };
                 content: {
                     "application/x-pem-file": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPresets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The presets. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presets"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    importRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportInput"];
+            };
+        };
+        responses: {
+            /** @description The rules, and what is in none of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Imported"];
                 };
             };
             default: components["responses"]["Problem"];
