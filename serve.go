@@ -45,6 +45,7 @@ type serveCommand struct {
 	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
 	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
 	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
+	NoIndex      bool     `help:"Keep no search index, and take away one that is there. The index takes about a quarter of the space of what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
 	Replay       []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 }
 
@@ -57,7 +58,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if err = c.check(); err != nil {
 		return err
 	}
-	if h.store, err = store.Open(ctx, store.Config{Dir: cli.Data, Bell: h.bell, Log: h.log}); err != nil {
+	if h.store, err = store.Open(ctx, c.storing(cli.Data, &h)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.store.Close()) }()
@@ -103,6 +104,15 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
 		h.resolver().Run, h.tests.Run, h.forwards.Run,
 	)
+}
+
+// storing says how captures are kept.
+func (c *serveCommand) storing(dir string, h *house) store.Config {
+	config := store.Config{Dir: dir, Bell: h.bell, Log: h.log}
+	if !c.NoIndex {
+		config.Marker = inspector.Marker{Decode: decoded, Describe: describe}
+	}
+	return config
 }
 
 // house is what the parts of one server share.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/search"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -38,6 +40,7 @@ func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, api.Captures{Captures: rows, Next: cursor(found.next), Complete: found.complete})
 }
 
+// listing reads what captures are asked for: those of the endpoint in the path, or of all where it names none.
 func (s *Server) listing(r *http.Request) (listing, error) {
 	q, err := params(r, "before", "after", "until", "limit", "class", "q", "order", "reveal")
 	if err != nil {
@@ -71,12 +74,14 @@ func (s *Server) listing(r *http.Request) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	ep, err := s.endpointOf(r)
-	if err != nil {
-		return listing{}, err
+	name := mux.Vars(r)["endpoint"]
+	if name != "" {
+		if _, err := s.endpointOf(r); err != nil {
+			return listing{}, err
+		}
 	}
 	return listing{terms: terms, view: view, query: webhook.Query{
-		Endpoint: ep.Name, Classes: classes, Before: before, After: webhook.Seq(after),
+		Endpoint: name, Classes: classes, Before: before, After: webhook.Seq(after),
 		Limit: int(limit), Ascending: order == "asc",
 	}}, nil
 }

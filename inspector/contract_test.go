@@ -224,6 +224,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"deleteEndpoint", "DELETE", "/api/v1/endpoints/new", "", 204, ""},
 		{"listCaptures", "GET", "/api/v1/endpoints/default/captures", "", 200, "Captures"},
 		{"listCaptures", "GET", "/api/v1/endpoints/default/captures?q=why&reveal=1&limit=1", "", 200, "Captures"},
+		{"listAllCaptures", "GET", "/api/v1/captures?q=why&limit=1", "", 200, "Captures"},
 		{"getCapture", "GET", one, "", 200, "Capture"},
 		{"getCapture", "GET", first + "?reveal=true", "", 200, "Capture"},
 		{"getCapture", "GET", fmt.Sprintf("/api/v1/endpoints/default/captures/%d", ticket.Seq), "", 200, "Capture"},

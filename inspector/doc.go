@@ -41,7 +41,8 @@ type EndpointStore interface {
 
 // CaptureStore keeps captures.
 type CaptureStore interface {
-	// Captures lists without bodies unless the query asks for them.
+	// Captures lists without bodies unless the query asks for them, fewer than its limit only at the end. It may leave
+	// out what the query's narrowing says, or not.
 	Captures(ctx context.Context, q webhook.Query) ([]webhook.Capture, error)
 	// Moment returns the seq before which the captures stand that arrived up to a time.
 	Moment(ctx context.Context, at time.Time) (webhook.Seq, error)

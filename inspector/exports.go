@@ -133,6 +133,7 @@ func (s *Server) exporting(r *http.Request) (*exporting, error) {
 	}
 	x.query = webhook.Query{
 		Endpoint: ep.Name, Classes: classes, Before: webhook.Seq(before), After: webhook.Seq(after), Limit: findPage, Ascending: true,
+		Narrow: x.terms.Narrow(),
 	}
 	return x, nil
 }

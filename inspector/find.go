@@ -15,6 +15,8 @@ const (
 	maxRead    = 256 << 20
 	maxFinding = 10 * time.Second
 	findPage   = 500
+	// firstPage is how many captures a search reads at first: often the newest match.
+	firstPage = 64
 )
 
 // found is a page of captures and where the next one begins (0: nowhere). It is complete unless a search
@@ -48,9 +50,10 @@ func (s *Server) find(ctx context.Context, l listing) (found, error) {
 func (s *Server) walk(ctx context.Context, l listing) (found, error) {
 	out := found{complete: true}
 	q := l.query
+	q.Narrow = l.terms.Narrow()
 	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding)}
-	for scanned := 0; ; {
-		q.Limit = findPage
+	for scanned, size := 0, firstPage; ; size = min(4*size, findPage) {
+		q.Limit = size
 		page, err := s.store.Captures(ctx, q)
 		if err != nil {
 			return out, err
@@ -79,7 +82,7 @@ func (s *Server) walk(ctx context.Context, l listing) (found, error) {
 				return out, nil
 			}
 		}
-		if len(page) < findPage {
+		if len(page) < size {
 			return out, nil
 		}
 	}
@@ -96,22 +99,29 @@ func (b *readBudget) spent() bool { return b.read >= maxRead || b.server.cfg.Now
 
 // candidate loads a capture's body when it is asked for. A damaged or deleted one has none.
 func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.Candidate {
+	var whole *webhook.Capture
 	load := func() ([]byte, error) {
-		whole, err := b.server.store.Capture(ctx, c.Endpoint, c.Seq)
+		got, err := b.server.store.Capture(ctx, c.Endpoint, c.Seq)
 		if errors.Is(err, webhook.ErrNotFound) || errors.Is(err, webhook.ErrDamaged) {
 			return []byte{}, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		body := b.server.cfg.Decode(&whole)
+		body := b.server.cfg.Decode(&got)
 		b.read += int64(len(body))
 		if body == nil {
-			return []byte{}, nil
+			body = []byte{}
 		}
+		got.Request.Body, whole = body, &got
 		return body, nil
 	}
 	return &search.Candidate{Capture: c, LoadBody: load, LoadPayload: func() (kind, title string, err error) {
+		if whole != nil && c.Request.BodySize <= maxDescribed {
+			// As summary has it, without reading the body once more.
+			p := b.server.cfg.Describe(whole)
+			return string(p.Kind), p.Title, nil
+		}
 		p, err := b.server.summary(ctx, b.server.lens(true), c)
 		return p.Kind, p.Title, err
 	}}

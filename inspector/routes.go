@@ -39,6 +39,7 @@ func (s *Server) table() []route {
 		{"importRules", "/api/v1/import", "POST", s.importRules},
 		{"listCaptures", endpointPath + "/captures", "GET HEAD", s.listCaptures},
 		{"deleteCaptures", endpointPath + "/captures", "DELETE", s.deleteCaptures},
+		{"listAllCaptures", "/api/v1/captures", "GET HEAD", s.listCaptures},
 		{"getCapture", capturePath, "GET HEAD", s.getCapture},
 		{"deleteCapture", capturePath, "DELETE", s.deleteCapture},
 		{"changeNote", capturePath + "/note", "PATCH", s.changeNote},

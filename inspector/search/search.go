@@ -116,7 +116,10 @@ const (
 )
 
 // Query is a parsed query. The zero value matches everything. It never changes.
-type Query struct{ tests []test }
+type Query struct {
+	tests  []test
+	narrow webhook.Narrowing
+}
 
 // Parse returns the query of a text. It returns an ErrInvalid that names the term and what is accepted.
 func Parse(text string) (*Query, error) {
@@ -138,6 +141,7 @@ func Parse(text string) (*Query, error) {
 		}
 		out.negate = t.negate
 		q.tests = append(q.tests, out)
+		narrow(&q.narrow, t)
 	}
 	slices.SortStableFunc(q.tests, func(a, b test) int { return cmp.Compare(a.cost, b.cost) })
 	return q, nil

@@ -190,26 +190,26 @@ func answered(c *webhook.Capture) int {
 // status matches what was answered.
 func status(text string) (test, error) {
 	have := func(c *webhook.Capture) int64 { return int64(answered(c)) }
-	if len(text) == len("5xx") && strings.EqualFold(text[1:], "xx") && text[0] >= '1' && text[0] <= '9' {
-		first := int64(text[0] - '0')
+	if first, found := anyOfHundred(text); found {
 		return row(func(c *webhook.Capture) bool { return have(c)/100 == first }), nil
 	}
 	return number("status", text, have)
 }
 
-// number compares with a whole number after one of < <= > >= =, or none; k and M multiply by 1000.
+// anyOfHundred returns the first digit of a value such as 5xx.
+func anyOfHundred(text string) (first int64, found bool) {
+	if len(text) == len("5xx") && strings.EqualFold(text[1:], "xx") && text[0] >= '1' && text[0] <= '9' {
+		return int64(text[0] - '0'), true
+	}
+	return 0, false
+}
+
+// number compares with a whole number after one of < <= > >= =, or none; k and M multiply a size by 1000.
 func number(field, text string, have func(*webhook.Capture) int64) (test, error) {
-	digits := strings.TrimLeft(text, "<>=")
-	op := text[:len(text)-len(digits)]
-	factor := int64(1)
-	if field == "size" {
-		digits, factor = multiple(digits)
+	op, n, err := comparison(field, text)
+	if err != nil {
+		return test{}, err
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > 1<<50 {
-		return test{}, fmt.Errorf("%s:%s: give a whole number, after <, <=, > or >= if need be", field, text)
-	}
-	n *= factor
 	compare := map[string]func(have int64) bool{
 		"": func(have int64) bool { return have == n }, "=": func(have int64) bool { return have == n },
 		"<": func(have int64) bool { return have < n }, "<=": func(have int64) bool { return have <= n },
@@ -219,6 +219,21 @@ func number(field, text string, have func(*webhook.Capture) int64) (test, error)
 		return test{}, fmt.Errorf("%s:%s: %s is no comparison; use <, <=, > or >=", field, text, op)
 	}
 	return row(func(c *webhook.Capture) bool { return compare(have(c)) }), nil
+}
+
+// comparison splits what number compares with.
+func comparison(field, text string) (op string, n int64, err error) {
+	digits := strings.TrimLeft(text, "<>=")
+	op = text[:len(text)-len(digits)]
+	factor := int64(1)
+	if field == "size" {
+		digits, factor = multiple(digits)
+	}
+	n, err = strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > 1<<50 {
+		return "", 0, fmt.Errorf("%s:%s: give a whole number, after <, <=, > or >= if need be", field, text)
+	}
+	return op, n * factor, nil
 }
 
 func multiple(digits string) (rest string, factor int64) {

@@ -36,6 +36,9 @@ func (t *tx) deleteOne(endpoint string, seq int64) error {
 		return err
 	}
 	l := t.lane(laneID)
+	if err := t.erased(laneID, seq, seq); err != nil {
+		return err
+	}
 	if err := t.release(l, &rows[0], 0); err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@
 // fsync pays for many captures, and what it acknowledged is on disk: WAL with synchronous=FULL, which is
 // asserted on every connection. Every fact has a seq from one counter; watchers read facts by cursor.
 //
+// A search index is made in the background from what was committed (search.go). It only tells which captures cannot match
+// a search; whoever searches looks at the others.
+//
 // A body that another attempt of the same delivery has already is stored once. Each class of each endpoint
 // ("lane") has its own retention. Secrets that a person deletes are overwritten in the file, those that
 // retention deletes are not before their page is used again: see secure_delete in conn.go.
@@ -63,6 +66,9 @@ type Config struct {
 	// Pause is the time between two rounds of upkeep: retention by age, probing a disk that failed,
 	// giving space back. Defaults to 1 s.
 	Pause time.Duration
+	// Marker makes what the search index keeps of captures. Without one there is no index, and one that is there is
+	// taken away; a search then looks at each capture.
+	Marker Marker
 }
 
 // withDefaults returns c with its zero fields set, or ErrInvalid.

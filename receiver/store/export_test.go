@@ -2,7 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // Exec runs a statement on the writer's connection, between transactions, so that tests can damage the file and
@@ -143,4 +149,44 @@ func (s *Store) Pile(ctx context.Context) error {
 		t.countDeletions(n)
 		return err
 	})
+}
+
+// Plans returns, for each query that was read with so far, the steps that SQLite takes for it.
+func (s *Store) Plans(ctx context.Context) (map[string][]string, error) {
+	s.readers.mu.Lock()
+	texts := slices.Collect(maps.Keys(s.readers.stmts))
+	s.readers.mu.Unlock()
+	plans := make(map[string][]string, len(texts))
+	for _, text := range texts {
+		args := make([]any, strings.Count(text, "?"))
+		err := s.readers.each(ctx, "EXPLAIN QUERY PLAN "+text, func(rows *sql.Rows) error {
+			var id, parent, unused int64
+			var detail string
+			err := rows.Scan(&id, &parent, &unused, &detail)
+			plans[text] = append(plans[text], detail)
+			return err
+		}, args...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return plans, nil
+}
+
+// Marked returns how many parts of captures have a mark in the search index.
+func (s *Store) Marked(ctx context.Context, mark webhook.Mark) (int, error) {
+	f := s.finder
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	set, err := f.open.set(mark)
+	count := set.count()
+	for _, b := range f.blocks {
+		if err == nil {
+			set, err = f.sets(ctx, b, nil)(mark)
+		}
+		if err == nil {
+			count += set.count()
+		}
+	}
+	return count, err
 }

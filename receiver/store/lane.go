@@ -118,7 +118,7 @@ type entry struct {
 
 func newEntry(p *place, ep *webhook.Endpoint) *entry {
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%q %+q", ep.Respond, ep.Rules)
+	_, _ = fmt.Fprintf(h, "%q %#v", ep.Respond, ep.Rules)
 	return &entry{place: p, endpoint: ep, answers: h.Sum64()}
 }
 

@@ -36,6 +36,7 @@ type Store struct {
 	cleaner    *cleaner
 	readers    *readers
 	quarantine *quarantine
+	finder     *finder
 	// last is the newest committed seq.
 	last atomic.Int64
 	// newest is, for each table, the seq of its newest fact, or more: one that was rolled back counts too.
@@ -73,6 +74,7 @@ func openWith(ctx context.Context, config Config, scripts []string) (*Store, err
 		index: newIndex(config.Deliveries, config.DeliveryWindow), queue: newQueue(),
 		quarantine: &quarantine{log: config.Log, seen: make(map[string]struct{})},
 	}
+	s.finder = newFinder(s)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: open %s: %w", config.Dir, err), s.release())
 	}
@@ -80,6 +82,7 @@ func openWith(ctx context.Context, config Config, scripts []string) (*Store, err
 	s.cancel = cancel
 	s.running.Go(s.writer.run)
 	s.running.Go(func() { s.cleaner.run(running) })
+	s.running.Go(func() { s.finder.run(running) })
 	return s, nil
 }
 
@@ -218,9 +221,9 @@ func (s *Store) Ready() error {
 // ErrUnavailable. It may be called more than once.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.cancel()
 		s.queue.close()
 		close(s.writer.stop)
-		s.cancel()
 		s.running.Wait()
 		if err := errors.Join(s.writer.conn.script(truncateLog), s.release()); err != nil {
 			s.closed = fmt.Errorf("store: close %s: %w", s.config.Dir, err)

@@ -16,7 +16,7 @@ import (
 
 const (
 	maxLimit = 1000
-	// manyLanes is how many lanes are listed one by one.
+	// manyLanes is how many lanes are listed one by one. Those of some classes always are: there may be few of them.
 	manyLanes = 32
 	// listBytes bounds the bodies of one list.
 	listBytes = 64 << 20
@@ -51,6 +51,9 @@ func (s *Store) Captures(ctx context.Context, q webhook.Query) ([]webhook.Captur
 			return nil, fmt.Errorf("store: list captures: %w", err)
 		}
 		found = append(found, more...)
+		if len(seqs) < page.Limit {
+			break
+		}
 		if q.Ascending {
 			q.After = webhook.Seq(seqs[len(seqs)-1])
 		} else {
@@ -80,12 +83,15 @@ func (s *Store) lanesOf(q webhook.Query) ([]int64, error) {
 	return lanes, nil
 }
 
-// page returns the seqs of the next captures in q's order.
+// page returns the seqs of the next captures in q's order, fewer than q.Limit only when there are no more.
 func (s *Store) page(ctx context.Context, q webhook.Query, lanes []int64) ([]int64, error) {
 	const (
 		up   = `SELECT seq FROM captures WHERE lane = ? AND seq > ? AND seq < ? ORDER BY seq LIMIT ?`
 		down = `SELECT seq FROM captures WHERE lane = ? AND seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`
 	)
+	if q.Narrow.Noted || s.config.Marker != nil && !q.Narrow.Everything() {
+		return s.narrowed(ctx, q, lanes)
+	}
 	before := int64(q.Before)
 	if before <= 0 {
 		before = math.MaxInt64
@@ -94,7 +100,7 @@ func (s *Store) page(ctx context.Context, q webhook.Query, lanes []int64) ([]int
 	if q.Ascending {
 		query, order = up, cmp.Compare[int64]
 	}
-	if len(lanes) > manyLanes {
+	if len(lanes) > manyLanes && len(q.Classes) == 0 {
 		return s.scanPage(ctx, q, before)
 	}
 	var seqs []int64
@@ -112,22 +118,14 @@ func (s *Store) page(ctx context.Context, q webhook.Query, lanes []int64) ([]int
 // scanPage is page for so many lanes that walking through all captures is quicker than through each lane.
 func (s *Store) scanPage(ctx context.Context, q webhook.Query, before int64) ([]int64, error) {
 	const (
-		up = `SELECT seq FROM captures WHERE seq > ? AND seq < ?
-			AND lane & 3 IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?`
-		down = `SELECT seq FROM captures WHERE seq > ? AND seq < ?
-			AND lane & 3 IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?`
+		up   = `SELECT seq FROM captures WHERE seq > ? AND seq < ? ORDER BY seq LIMIT ?`
+		down = `SELECT seq FROM captures WHERE seq > ? AND seq < ? ORDER BY seq DESC LIMIT ?`
 	)
-	var classes []int64
-	for i, class := range allClasses() {
-		if len(q.Classes) == 0 || slices.Contains(q.Classes, class) {
-			classes = append(classes, int64(i))
-		}
-	}
 	query := down
 	if q.Ascending {
 		query = up
 	}
-	return s.readers.integers(ctx, query, int64(q.After), before, list(classes), q.Limit)
+	return s.readers.integers(ctx, query, int64(q.After), before, q.Limit)
 }
 
 // load reads captures in the order of seqs. Those that are gone or damaged are left out; it stops when budget, which
@@ -187,19 +185,21 @@ func (s *Store) load(ctx context.Context, seqs []int64, withBody bool, budget *i
 // scanned is a capture's row without its bodies.
 type scanned struct {
 	opened
-	seq, refs int64
-	// ok is false when the row is damaged or its endpoint gone; then only seq and refs are set.
+	seq, lane, refs int64
+	// ok is false when the row is damaged or its endpoint gone; then only seq, lane and refs are set.
 	ok bool
 }
 
-// scanCapture reads one row.
-func (s *Store) scanCapture(ctx context.Context, r *sql.Rows, directory *directory) (*scanned, error) {
+// scanCapture reads one row, with what it has beside.
+func (s *Store) scanCapture(ctx context.Context, r *sql.Rows, directory *directory, beside ...any) (*scanned, error) {
 	row := new(scanned)
 	var cols columns
 	var delivery, record, outcome []byte
 	var outcomeSeq sql.NullInt64
-	err := r.Scan(&cols.seq, &cols.lane, &cols.receivedAt, &delivery, &cols.attempt, &record, &row.refs, &outcomeSeq, &outcome)
-	row.seq = cols.seq
+	err := r.Scan(append([]any{
+		&cols.seq, &cols.lane, &cols.receivedAt, &delivery, &cols.attempt, &record, &row.refs, &outcomeSeq, &outcome,
+	}, beside...)...)
+	row.seq, row.lane = cols.seq, cols.lane
 	if err != nil {
 		return row, err
 	}

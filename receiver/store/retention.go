@@ -120,6 +120,9 @@ func (t *tx) erase(l *lane, through int64, tell bool) error {
 	)
 	t.touch(l)
 	l.through = max(l.through, through)
+	if err := t.erased(l.id, 0, through); err != nil {
+		return err
+	}
 	for _, query := range []string{outcomes, replays} {
 		if _, err := t.exec(query, l.id, through); err != nil {
 			return err

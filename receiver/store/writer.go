@@ -124,6 +124,7 @@ func (w *writer) process(b *batch) {
 	}
 	if err == nil {
 		w.s.config.Bell.Ring(w.s.Last())
+		w.s.finder.wake()
 		w.s.cleaner.wrote(bytes + commitPages*pageSize)
 		w.trimMore()
 	}

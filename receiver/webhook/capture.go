@@ -143,6 +143,8 @@ type Query struct {
 	Ascending bool
 	// WithBody loads bodies too.
 	WithBody bool
+	// Narrow lets captures be left out that do not match a search.
+	Narrow Narrowing
 }
 
 // Ticket stands for a recorded capture while its answer is carried out: it holds no body.

@@ -94,8 +94,11 @@ export interface paths {
         /**
          * Captures, newest first
          * @description A page ends where `next` says; give it as `before` (or as `after` with `order=asc`) for the following
-         *     one. A search reads at most 20 000 captures, 256 MiB of bodies or 10 seconds a call; when it stops at
-         *     such a bound `complete` is false and `next` goes on from there.
+         *     one. A search reads only captures that the search index cannot tell to be no match, so it is quick where the
+         *     terms are rare or frequent. What the index does not narrow, such as a text of one or two letters or a term that is
+         *     negated, and captures that came within the last moments, it reads one by one. It reads at most 20 000 captures,
+         *     256 MiB of bodies or 10 seconds a call; when it stops at such a bound `complete` is false, there may be further
+         *     matches, and `next` goes on from there.
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
@@ -113,6 +116,26 @@ export interface paths {
          *     connections up to there go too.
          */
         delete: operations["deleteCaptures"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/captures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Captures of all endpoints, newest first
+         * @description As those of one endpoint.
+         */
+        get: operations["listAllCaptures"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1420,6 +1443,7 @@ export interface components {
         Captures: {
             captures: components["schemas"]["Capture"][];
             next: number | null;
+            /** @description False when a search stopped at a bound: it goes on from next, though captures may be few or none. */
             complete: boolean;
         };
         Deleted: {
@@ -1882,6 +1906,16 @@ export interface components {
         };
     };
     parameters: {
+        /** @description Only captures with a greater seq. */
+        afterSeq: number;
+        /**
+         * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
+         *     about that time may stand on either side.
+         */
+        untilTime: string;
+        /** @description Search terms. */
+        terms: string;
+        order: "asc" | "desc";
         /** @example default */
         endpoint: string;
         test: string;
@@ -2074,18 +2108,18 @@ export interface operations {
                 /** @description Only what comes before this seq; 0 is no bound. */
                 before?: components["parameters"]["before"];
                 /** @description Only captures with a greater seq. */
-                after?: number;
+                after?: components["parameters"]["afterSeq"];
                 /**
                  * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
                  *     about that time may stand on either side.
                  */
-                until?: string;
+                until?: components["parameters"]["untilTime"];
                 limit?: components["parameters"]["limit"];
                 /** @description Classes, all by default; repeated, or with commas. */
                 class?: components["parameters"]["class"];
                 /** @description Search terms. */
-                q?: string;
-                order?: "asc" | "desc";
+                q?: components["parameters"]["terms"];
+                order?: components["parameters"]["order"];
                 /** @description Show secrets. */
                 reveal?: components["parameters"]["reveal"];
             };
@@ -2133,6 +2167,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Deleted"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listAllCaptures: {
+        parameters: {
+            query?: {
+                /** @description Only what comes before this seq; 0 is no bound. */
+                before?: components["parameters"]["before"];
+                /** @description Only captures with a greater seq. */
+                after?: components["parameters"]["afterSeq"];
+                /**
+                 * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
+                 *     about that time may stand on either side.
+                 */
+                until?: components["parameters"]["untilTime"];
+                limit?: components["parameters"]["limit"];
+                /** @description Classes, all by default; repeated, or with commas. */
+                class?: components["parameters"]["class"];
+                /** @description Search terms. */
+                q?: components["parameters"]["terms"];
+                order?: components["parameters"]["order"];
+                /** @description Show secrets. */
+                reveal?: components["parameters"]["reveal"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of captures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Captures"];
                 };
             };
             default: components["responses"]["Problem"];
