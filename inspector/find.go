@@ -48,7 +48,7 @@ func (s *Server) find(ctx context.Context, l listing) (found, error) {
 func (s *Server) walk(ctx context.Context, l listing) (found, error) {
 	out := found{complete: true}
 	q := l.query
-	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding)}
+	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding), masking: l.masking}
 	for scanned := 0; ; {
 		q.Limit = findPage
 		page, err := s.store.Captures(ctx, q)
@@ -90,6 +90,8 @@ type readBudget struct {
 	server *Server
 	read   int64
 	end    time.Time
+	// masking is the view in which captures are looked at, nil for exact.
+	masking *lens
 }
 
 func (b *readBudget) spent() bool { return b.read >= maxRead || b.server.cfg.Now().After(b.end) }
@@ -106,13 +108,34 @@ func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.
 		}
 		body := b.server.cfg.Decode(&whole)
 		b.read += int64(len(body))
+		if b.masking != nil {
+			body = b.masking.Mask.Bytes(body)
+		}
 		if body == nil {
 			return []byte{}, nil
 		}
 		return body, nil
 	}
-	return &search.Candidate{Capture: c, LoadBody: load, LoadPayload: func() (kind, title string, err error) {
-		p, err := b.server.summary(ctx, b.server.lens(true), c)
+	v := b.masking
+	if v == nil {
+		v = b.server.lens(true)
+	}
+	return &search.Candidate{Capture: b.masked(c), LoadBody: load, LoadPayload: func() (kind, title string, err error) {
+		p, err := b.server.summary(ctx, v, c)
 		return p.Kind, p.Title, err
 	}}
+}
+
+// masked returns a capture as a search may look at it.
+func (b *readBudget) masked(c *webhook.Capture) *webhook.Capture {
+	if b.masking == nil {
+		return c
+	}
+	out := *c
+	out.Request.Head, out.Request.Target = b.masking.Mask.Bytes(c.Request.Head), b.masking.Mask.String(c.Request.Target)
+	if c.Note != nil {
+		out.Note = new(*c.Note)
+		out.Note.Text = b.masking.Mask.String(c.Note.Text)
+	}
+	return &out
 }

@@ -83,11 +83,13 @@ func (s *Server) startTest(w http.ResponseWriter, r *http.Request) error {
 	if err = api.Decode(body, &in); err != nil {
 		return err
 	}
+	noting(r.Context(), fact("profile", in.Profile), fact("sender", in.Sender), fact("cases", in.Cases))
 	test, err := s.cfg.Tests.Start(r.Context(), in)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/api/v1/tests/"+test.ID)
+	about(r.Context(), "", test.ID)
+	w.Header().Set("Location", testsPath+"/"+test.ID)
 	return s.writeTest(w, http.StatusCreated, s.lens(true), test)
 }
 
@@ -115,6 +117,9 @@ func (s *Server) newsOf(w http.ResponseWriter, r *http.Request, id string) (*len
 		defer cancel()
 		defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // the server's end, beside the request's
 		s.cfg.Tests.Changed(ctx, id, since)
+		if err = r.Context().Err(); err != nil {
+			return nil, err
+		}
 	}
 	return v, nil
 }

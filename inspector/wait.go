@@ -28,6 +28,7 @@ type waiting struct {
 	none     bool
 	timeout  time.Duration
 	view     *lens
+	masking  *lens
 	captures []webhook.Capture
 	last     webhook.Seq
 }
@@ -99,7 +100,7 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	job.count = int(count)
+	job.count, job.masking = int(count), s.masking(r.Context())
 	job.query = webhook.Query{
 		Endpoint: ep.Name, Classes: classes, After: webhook.Seq(after), Limit: findPage, Ascending: true,
 	}
@@ -158,7 +159,7 @@ func (s *Server) collect(ctx, patience context.Context, job *waiting) (bool, err
 		if err != nil {
 			return false, err
 		}
-		budget := &readBudget{server: s}
+		budget := &readBudget{server: s, masking: job.masking}
 		for i := range page {
 			job.query.After = page[i].Seq
 			yes, err := job.match.Match(budget.candidate(ctx, &page[i]))
