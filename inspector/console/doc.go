@@ -174,7 +174,11 @@ func refused(status int, text []byte) error {
 	e := &Error{Status: status, Code: p.Code, text: strings.TrimPrefix(p.Detail, "invalid: ")}
 	switch status {
 	case http.StatusUnauthorized:
-		e.text, e.hint = "the server refused the token", "give the token that hookrange serve printed with --token"
+		e.text, e.hint = "the server refused the token", "give the token that hookrange serve printed, or one that was not revoked, with --token"
+	case http.StatusForbidden:
+		if p.Role != "" {
+			e.hint = "ask for a token of role " + p.Role + " and give it with --token"
+		}
 	case http.StatusMisdirectedRequest:
 		e.hint = "call the server by a loopback name, or allow this one when it starts"
 	case http.StatusNotFound:
