@@ -91,7 +91,7 @@ func (s *Server) audited(known *route, w http.ResponseWriter, r *http.Request) (
 	}
 	x.audit = a
 	ended := false
-	defer func() {
+	defer func() { //nolint:contextcheck // the request carries it
 		// Also when the handler panicked.
 		s.keepAudit(r.Context(), a, x.status, err, ended)
 	}()
@@ -169,7 +169,7 @@ func (s *Server) changes(before, after *webhook.Endpoint) []webhook.AuditDetail 
 // settingsOf returns the settings of an endpoint, without what is worked out from them.
 func settingsOf(form api.Endpoint) map[string]json.RawMessage {
 	out := map[string]json.RawMessage{}
-	text, err := json.Marshal(form)
+	text, err := json.Marshal(form) //nolint:gosec // what is shown of it is masked
 	if err == nil {
 		err = json.Unmarshal(text, &out)
 	}

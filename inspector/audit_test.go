@@ -119,7 +119,7 @@ func TestViewersDoNotFindSecrets(t *testing.T) {
 			t.Errorf("%q finds nothing", q)
 		}
 		a := r.call(t, "GET", "/api/v1/endpoints/default/export?format=jsonl&q="+url.QueryEscape(q), "", by(viewer))
-		if a.StatusCode != 200 || len(a.text) > 0 {
+		if a.StatusCode != http.StatusOK || len(a.text) > 0 {
 			t.Errorf("a viewer exports by %q: %d %s", q, a.StatusCode, a.text)
 		}
 	}
@@ -144,7 +144,7 @@ func TestViewersDoNotFindSecrets(t *testing.T) {
 	}
 	refused(t, r.call(t, "PATCH", "/api/v1/endpoints/default?reveal=true", `{"respond":"204"}`, by(operator)), 403, "forbidden")
 	a := r.call(t, "GET", "/api/v1/endpoints/default/export?format=report&reveal=true", "", by(operator))
-	if a.StatusCode == 200 && bytes.Contains(a.text, []byte(`"secret":"`+hooked)) {
+	if a.StatusCode == http.StatusOK && bytes.Contains(a.text, []byte(`"secret":"`+hooked)) {
 		t.Error("an operator's report has the endpoint's secret")
 	}
 }

@@ -68,7 +68,7 @@ func (f *forbidden) Error() string {
 }
 
 // Is makes it an errForbidden.
-func (*forbidden) Is(target error) bool { return target == errForbidden } //nolint:errorlint // this is what errors.Is asks
+func (*forbidden) Is(target error) bool { return target == errForbidden }
 
 type callerKey struct{}
 

@@ -71,7 +71,7 @@ func (s *Server) listing(r *http.Request) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	view, err := s.viewOf(q)
+	view, err := s.viewOf(r, q)
 	if err != nil {
 		return listing{}, err
 	}

@@ -162,15 +162,15 @@ func (s *Server) revealed(r *http.Request) (*lens, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.viewOf(q)
+	return s.viewOf(r, q)
 }
 
-func (s *Server) viewOf(q query) (*lens, error) {
+func (s *Server) viewOf(r *http.Request, q query) (*lens, error) {
 	reveal, err := q.flag("reveal")
 	if err != nil || !reveal {
 		return s.lens(false), err
 	}
-	x, g := exchangeOf(q.caller.Context()), grantOf(q.caller.Context())
+	x, g := exchangeOf(r.Context()), grantOf(r.Context())
 	if g == nil || x == nil || x.known == nil {
 		return nil, errUnauthorized
 	}
@@ -178,7 +178,7 @@ func (s *Server) viewOf(q query) (*lens, error) {
 		return nil, &forbidden{grant: g, role: role, what: "reveal=true"}
 	}
 	x.audit.wanted = true
-	noting(q.caller.Context(), fact("reveal", "true"))
+	noting(r.Context(), fact("reveal", "true"))
 	return s.lens(true), nil
 }
 

@@ -129,7 +129,7 @@ func (s *Server) exporting(r *http.Request) (*exporting, error) {
 	if x.terms, err = search.Parse(q.text("q")); err != nil {
 		return nil, err
 	}
-	if x.view, err = s.viewOf(q); err != nil {
+	if x.view, err = s.viewOf(r, q); err != nil {
 		return nil, err
 	}
 	ep, err := s.endpointOf(r)

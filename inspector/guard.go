@@ -52,7 +52,7 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			return
 		}
 		defer leave()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		next.ServeHTTP(w, r.WithContext(ctx)) //nolint:contextcheck // it is the request's own, or ends sooner
 	})
 }
 

@@ -33,11 +33,7 @@ func concerning(err error, format string, args ...any) error {
 }
 
 // query is a request's query parameters, all of them known to the route.
-type query struct {
-	values url.Values
-	// caller is the request: what it may see depends on who makes it.
-	caller *http.Request
-}
+type query struct{ values url.Values }
 
 // params returns the query parameters of a request. A parameter that the route does not know, or one that is
 // repeated where only class and with may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all.
@@ -57,7 +53,7 @@ func params(r *http.Request, known ...string) (query, error) {
 			return query{}, invalid("parameter %s is given %d times", name, len(list))
 		}
 	}
-	return query{values, r}, nil
+	return query{values}, nil
 }
 
 func (q query) has(name string) bool { return q.values.Has(name) }

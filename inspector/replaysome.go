@@ -79,7 +79,7 @@ func (j *someReplays) check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	classes, err := query{values: map[string][]string{"class": j.in.Class}}.classes()
+	classes, err := query{map[string][]string{"class": j.in.Class}}.classes()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const (
 	capturePath  = endpointPath + "/captures/{seq:[0-9]+}"
 	testsPath    = "/api/v1/tests"
 	testPath     = testsPath + "/{id}"
-	tokensPath   = "/api/v1/tokens"
+	accessPath   = "/api/v1/tokens"
 	sharesPath   = "/api/v1/shares"
 )
 
@@ -70,9 +70,9 @@ func (s *Server) table() []route {
 		{"getShared", sharedPath, "GET HEAD", sharer, s.getShared},
 		{"getSharedBody", sharedPath + "/body", "GET HEAD", sharer, s.getSharedBody},
 		{"getSharedObject", sharedPath + "/resolved/{name:.+}", "GET HEAD", sharer, s.getSharedObject},
-		{"listTokens", tokensPath, "GET HEAD", adminAll, s.listTokens},
-		{"createToken", tokensPath, "POST", adminAll, s.createToken},
-		{"deleteToken", tokensPath + "/{id}", "DELETE", adminAll, s.deleteToken},
+		{"listTokens", accessPath, "GET HEAD", adminAll, s.listTokens},
+		{"createToken", accessPath, "POST", adminAll, s.createToken},
+		{"deleteToken", accessPath + "/{id}", "DELETE", adminAll, s.deleteToken},
 		{"listAudit", "/api/v1/audit", "GET HEAD", adminAll, s.listAudit},
 		{"live", livePath, "GET", view, s.live},
 		{"listPolicies", "/api/v1/policies", "GET HEAD", view, s.listPolicies},

@@ -59,13 +59,13 @@ func (s *Server) createShare(w http.ResponseWriter, r *http.Request) error {
 		return concerning(err, "capture %d of endpoint %q", seq, endpoint)
 	}
 	return writeJSON(w, http.StatusCreated, api.NewShare{
-		Share: api.ShareForm(&share), Key: key.Text, URL: s.baseOf(r) + sharedPage + "#" + key.Text,
+		Share: api.ShareForm(&share), Key: key.Text, URL: baseOf(r) + sharedPage + "#" + key.Text,
 	})
 }
 
 // baseOf returns the address by which a request came, as its caller knows it: a page's own origin, where there is one.
 // The guard has accepted both.
-func (s *Server) baseOf(r *http.Request) string {
+func baseOf(r *http.Request) string {
 	if origin := r.Header.Get("Origin"); origin != "" {
 		return origin
 	}

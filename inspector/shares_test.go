@@ -29,7 +29,7 @@ func TestShareShowsOneCaptureMasked(t *testing.T) {
 		}}
 	})
 	note := r.call(t, "PATCH", fmt.Sprintf("%s/%d/note", captures, c.Seq), `{"text":"between us"}`)
-	if note.StatusCode != 200 {
+	if note.StatusCode != http.StatusOK {
 		t.Fatal(string(note.text))
 	}
 	path := fmt.Sprintf("%s/%d/share", captures, c.Seq)
@@ -48,7 +48,7 @@ func TestShareShowsOneCaptureMasked(t *testing.T) {
 				refused(t, a, 404, "not_found")
 				continue
 			}
-			if a.StatusCode != 200 || a.Header.Get("X-Robots-Tag") != "noindex, nofollow" || a.Header.Get("Cache-Control") != "no-store" {
+			if a.StatusCode != http.StatusOK || a.Header.Get("X-Robots-Tag") != "noindex, nofollow" || a.Header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s: %d %v", at, a.StatusCode, a.Header)
 			}
 			for _, secret := range append(planted, "between us") {
@@ -76,7 +76,7 @@ func TestShareShowsOneCaptureMasked(t *testing.T) {
 			t.Errorf("%s: %s", at, a.text)
 		}
 	}
-	if a := r.call(t, "GET", "/shared", "", anonymous, with("Sec-Fetch-Site", "cross-site")); a.StatusCode != 200 || a.Header.Get("X-Robots-Tag") == "" {
+	if a := r.call(t, "GET", "/shared", "", anonymous, with("Sec-Fetch-Site", "cross-site")); a.StatusCode != http.StatusOK || a.Header.Get("X-Robots-Tag") == "" {
 		t.Errorf("the page by a link from elsewhere: %d %v", a.StatusCode, a.Header)
 	}
 	// A page of another origin cannot use a key that it knows.
@@ -97,7 +97,7 @@ func TestSharesEnd(t *testing.T) {
 	}
 	revoked, deleted, expired := share(c), share(other), share(c)
 	for _, one := range []api.NewShare{revoked, deleted, expired} {
-		if a := r.call(t, "GET", "/api/v1/shared", "", by(one.Key)); a.StatusCode != 200 {
+		if a := r.call(t, "GET", "/api/v1/shared", "", by(one.Key)); a.StatusCode != http.StatusOK {
 			t.Fatalf("%d %s", a.StatusCode, a.text)
 		}
 	}

@@ -99,7 +99,7 @@ func (s *Server) newsOf(w http.ResponseWriter, r *http.Request, id string) (*len
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.viewOf(q)
+	v, err := s.viewOf(r, q)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	if job.none, err = q.flag("none"); err != nil {
 		return nil, err
 	}
-	if job.view, err = s.viewOf(q); err != nil {
+	if job.view, err = s.viewOf(r, q); err != nil {
 		return nil, err
 	}
 	ep, err := s.endpointOf(r)

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	tokensPath = "/api/v1/tokens"
+	accessPath = "/api/v1/tokens"
 	sharesPath = "/api/v1/shares"
 	auditPage  = 200
 )
@@ -56,7 +56,7 @@ type TokenOptions struct {
 func CreateToken(ctx context.Context, c *Client, opts TokenOptions, out io.Writer) error {
 	in := api.TokenInput{Name: opts.Name, Role: opts.Role, Endpoints: opts.Endpoints, Life: api.Millis(opts.Life)}
 	var made api.NewToken
-	if err := c.do(ctx, call{method: http.MethodPost, path: tokensPath, body: in}, &made); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, path: accessPath, body: in}, &made); err != nil {
 		return err
 	}
 	if opts.JSON {
@@ -68,7 +68,7 @@ func CreateToken(ctx context.Context, c *Client, opts TokenOptions, out io.Write
 // ListTokens prints the tokens without their keys.
 func ListTokens(ctx context.Context, c *Client, inJSON bool, out io.Writer) error {
 	var list api.Tokens
-	if err := c.do(ctx, call{method: http.MethodGet, path: tokensPath}, &list); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, path: accessPath}, &list); err != nil {
 		return err
 	}
 	if inJSON {
@@ -91,7 +91,7 @@ func ListTokens(ctx context.Context, c *Client, inJSON bool, out io.Writer) erro
 // RevokeToken takes a token away, which its id or its name names.
 func RevokeToken(ctx context.Context, c *Client, which string, out io.Writer) error {
 	var list api.Tokens
-	if err := c.do(ctx, call{method: http.MethodGet, path: tokensPath}, &list); err != nil {
+	if err := c.do(ctx, call{method: http.MethodGet, path: accessPath}, &list); err != nil {
 		return err
 	}
 	for i := range list.Tokens {
@@ -99,7 +99,7 @@ func RevokeToken(ctx context.Context, c *Client, which string, out io.Writer) er
 		if t.ID != which && t.Name != which {
 			continue
 		}
-		if err := c.do(ctx, call{method: http.MethodDelete, path: tokensPath + "/" + url.PathEscape(t.ID)}, nil); err != nil {
+		if err := c.do(ctx, call{method: http.MethodDelete, path: accessPath + "/" + url.PathEscape(t.ID)}, nil); err != nil {
 			return err
 		}
 		return printLine(out, fmt.Sprintf("revoked %s (%s)", plain(t.Name), plain(t.ID)))

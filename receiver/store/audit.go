@@ -24,10 +24,16 @@ const (
 
 // auditConfig is the stored form of what of an entry has no column.
 type auditConfig struct {
-	Object  string                `json:"object,omitempty"`
-	Peer    string                `json:"peer"`
-	Outcome webhook.AuditOutcome  `json:"outcome"`
-	Details []webhook.AuditDetail `json:"details,omitempty"`
+	Object  string               `json:"object,omitempty"`
+	Peer    string               `json:"peer"`
+	Outcome webhook.AuditOutcome `json:"outcome"`
+	Details []auditDetail        `json:"details,omitempty"`
+}
+
+type auditDetail struct {
+	Name string `json:"name"`
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
 // RecordAudit keeps an entry unless its request has one, and returns after the commit. The newest 50,000 of the last
@@ -66,7 +72,11 @@ func (t *tx) audit(e *webhook.AuditEntry) error {
 			return err
 		}
 	}
-	config, err := json.Marshal(auditConfig{e.Object, e.Peer, e.Outcome, e.Details})
+	form := auditConfig{Object: e.Object, Peer: e.Peer, Outcome: e.Outcome}
+	for _, d := range e.Details {
+		form.Details = append(form.Details, auditDetail(d))
+	}
+	config, err := json.Marshal(form)
 	if err != nil {
 		return err
 	}
@@ -106,7 +116,10 @@ func (s *Store) Audit(ctx context.Context, q webhook.AuditQuery) ([]webhook.Audi
 			return nil
 		}
 		e.At, e.Last = unixNano(at), unixNano(last)
-		e.Object, e.Peer, e.Outcome, e.Details = kept.Object, kept.Peer, kept.Outcome, kept.Details
+		e.Object, e.Peer, e.Outcome = kept.Object, kept.Peer, kept.Outcome
+		for _, d := range kept.Details {
+			e.Details = append(e.Details, webhook.AuditDetail(d))
+		}
 		found = append(found, e)
 		return nil
 	}, q.Before, q.Who, q.Action, q.Endpoint, q.Limit)

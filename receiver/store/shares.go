@@ -123,7 +123,7 @@ func (s *Store) shares(ctx context.Context, query string, args ...any) ([]webhoo
 			return err
 		}
 		var kept shareConfig
-		if err := json.Unmarshal(config, &kept); err != nil || len(hash) != sha256.Size {
+		if damaged := json.Unmarshal(config, &kept) != nil || len(hash) != sha256.Size; damaged {
 			s.quarantine.report(ctx, "share of capture", capture, webhook.ErrDamaged)
 			return nil
 		}

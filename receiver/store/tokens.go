@@ -99,13 +99,13 @@ func (s *Store) DeleteToken(ctx context.Context, id string) error {
 // RecordUses keeps when tokens and shares were last used. Those that are gone are passed over. ErrUnavailable.
 func (s *Store) RecordUses(ctx context.Context, uses []webhook.Use) error {
 	const (
-		token = `UPDATE tokens SET used = max(used, ?1) WHERE id = ?2`
+		held  = `UPDATE tokens SET used = max(used, ?1) WHERE id = ?2`
 		share = `UPDATE shares SET opens = opens + ?1, opened = max(opened, ?2) WHERE id = ?3`
 	)
 	err := s.do(ctx, 0, func(t *tx) error {
 		changed := int64(0)
 		for _, u := range uses {
-			n, err := t.exec(token, u.Last.UnixNano(), u.ID)
+			n, err := t.exec(held, u.Last.UnixNano(), u.ID)
 			if err != nil {
 				return err
 			}
