@@ -269,6 +269,7 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"createShare", "POST", one + "/share", `{}`, 201, "NewShare"},
 		{"getShared", "GET", "/api/v1/shared", "", 200, "Shared"},
 		{"getSharedBody", "GET", "/api/v1/shared/body", "", 200, ""},
+		{"getSharedRaw", "GET", "/api/v1/shared/raw", "", 200, ""},
 		{"getSharedObject", "GET", "/api/v1/shared/resolved/runs.0.inputs", "", 200, ""},
 		{"listCaptureShares", "GET", one + "/shares", "", 200, "Shares"},
 		{"listShares", "GET", "/api/v1/shares", "", 200, "Shares"},

@@ -69,6 +69,7 @@ func (s *Server) table() []route {
 		{"deleteShare", sharesPath + "/{id}", "DELETE", operate, s.deleteShare},
 		{"getShared", sharedPath, "GET HEAD", sharer, s.getShared},
 		{"getSharedBody", sharedPath + "/body", "GET HEAD", sharer, s.getSharedBody},
+		{"getSharedRaw", sharedPath + "/raw", "GET HEAD", sharer, s.getSharedRaw},
 		{"getSharedObject", sharedPath + "/resolved/{name:.+}", "GET HEAD", sharer, s.getSharedObject},
 		{"listTokens", accessPath, "GET HEAD", adminAll, s.listTokens},
 		{"createToken", accessPath, "POST", adminAll, s.createToken},

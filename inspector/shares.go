@@ -218,6 +218,18 @@ func (s *Server) getSharedBody(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func (s *Server) getSharedRaw(w http.ResponseWriter, r *http.Request) error {
+	if _, err := params(r); err != nil {
+		return err
+	}
+	_, c, v, err := s.sharedOf(r)
+	if err != nil {
+		return err
+	}
+	writeBytes(w, fmt.Sprintf("capture-%d.http", c.Seq), s.raw(v, &c))
+	return nil
+}
+
 func (s *Server) getSharedObject(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err

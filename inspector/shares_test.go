@@ -42,7 +42,7 @@ func TestShareShowsOneCaptureMasked(t *testing.T) {
 		t.Errorf("a share lives for %v", life)
 	}
 	for _, share := range []api.NewShare{plain, whole} {
-		for _, at := range []string{"", "/body", "/body?decoded=true", "/resolved/runs.0.inputs"} {
+		for _, at := range []string{"", "/body", "/body?decoded=true", "/raw", "/resolved/runs.0.inputs"} {
 			a := r.call(t, "GET", "/api/v1/shared"+at, "", by(share.Key))
 			if strings.HasPrefix(at, "/resolved") && !share.Objects {
 				refused(t, a, 404, "not_found")
