@@ -66,6 +66,10 @@ func TestBrowser(t *testing.T) {
 		"a jump to a time":                   testJump,
 		"times, title and help":              testComfort,
 		"a text is found in a body":          testSearchInJSON,
+		"a viewer cannot edit":               testViewer,
+		"a link shows one capture":           testShareLink,
+		"tokens are made and revoked":        testTokensScreen,
+		"access has no such violations":      testAccessAccessibility,
 		"runs stand in their trace":          testTraceTree,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -75,7 +75,8 @@ func (a *Audit) Keep() { a.kept.Store(true) }
 
 type auditKey struct{}
 
-// WithAudit returns a context whose first change of the store is to be kept together with an entry.
+// WithAudit returns a context whose first change of the store is to be kept together with an entry, or without one for
+// nil.
 func WithAudit(ctx context.Context, a *Audit) context.Context {
 	return context.WithValue(ctx, auditKey{}, a)
 }
