@@ -66,9 +66,10 @@ func (known *route) audits(r *http.Request) bool {
 	}
 }
 
-// folds tells whether equal entries of a route are counted up: of what is done often, by a program or by hand.
+// folds tells whether equal entries of a route are counted up, whichever captures they concern: a command that forwards
+// captures reads and reports each of them.
 func (known *route) folds(r *http.Request) bool {
-	return known.name == "recordReplay" || known.name == "changeNote" || !known.audits(r)
+	return known.name == "recordReplay" || !known.audits(r)
 }
 
 // auditing is the entry of a call under way. It is kept if it is wanted.

@@ -43,8 +43,9 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	refused(t, r.call(t, "PATCH", "/api/v1/endpoints/default", `{"scheme":"none"}`, by(op.Key)), 403, "forbidden")
 	seq := r.capture(t, "default", "{}").Seq
 	at := fmt.Sprintf("%s/%d", captures, seq)
+	r.call(t, "PATCH", at+"/note", `{"pinned":true}`, by(op.Key))
 	for range 3 {
-		r.call(t, "PATCH", at+"/note", `{"pinned":true}`, by(op.Key))
+		r.call(t, "POST", at+"/replays", replayed, by(op.Key))
 	}
 	r.call(t, "POST", at+"/replay", `{"url":"https://a.example/hook/very-secret-path?secret=s"}`, by(op.Key))
 	r.call(t, "GET", at+"/body?reveal=true", "", by(op.Key))
@@ -67,6 +68,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		{"op", "getExport", "default", "done", "format: →har; q: →•••; "},
 		{"op", "getBody", "default", "done", "reveal: →true; "},
 		{"op", "replay", "default", "done", "target: →https://a.example; "},
+		{"op", "recordReplay", "default", "done", "target: →http://127.0.0.1:3000; "},
 		{"op", "changeNote", "default", "done", ""},
 		{"op", "changeEndpoint", "default", "done", "respond: 503x2 200/body=•••→204; "},
 		{root, "changeEndpoint", "default", "done", "previous_secret: →•••; respond: →503x2 200/body=•••; secret: •••→•••; "},
@@ -77,7 +79,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		t.Errorf("audit log (-want +got):\n%s", diff)
 	}
 	for query, n := range map[string]int{
-		"?who=op": 9, "?who=" + op.ID: 9, "?action=deleteCapture": 2, "?endpoint=default&action=changeNote": 1, "?limit=2": 2, "?who=nobody": 0,
+		"?who=op": 10, "?who=" + op.ID: 10, "?action=deleteCapture": 2, "?endpoint=default&action=changeNote": 1, "?limit=2": 2, "?who=nobody": 0,
 	} {
 		if got := len(lines(t, r, query)); got != n {
 			t.Errorf("%s: %d entries, want %d", query, got, n)
@@ -89,7 +91,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 		t.Errorf("%d and %d entries in two pages", len(page.Entries), len(rest.Entries))
 	}
 	for _, e := range rest.Entries {
-		if e.Action == "changeNote" && e.Count != 3 {
+		if e.Action == "recordReplay" && e.Count != 3 {
 			t.Errorf("three equal changes are counted as %d", e.Count)
 		}
 	}

@@ -254,7 +254,7 @@ func (s *Server) getSharedObject(w http.ResponseWriter, r *http.Request) error {
 type stricter struct{ api.Masker }
 
 // A JSON Web Token; what follows Bearer or Basic; keys of well-known services and of this one.
-var credential = regexp.MustCompile(`eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?i:bearer|basic)[ +][\w.~+/=-]{8,}|` +
+var credential = regexp.MustCompile(`eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*|\b(?i:bearer|basic)[ +][\w.~+/=-]{16,}|` +
 	`\b(?:hk[rs]_[a-z2-7]+_[a-z2-7]{16,}|whsec_[\w+/=-]{16,}|(?:sk|pk|rk)[-_][\w-]{16,}|lsv2_[\w-]{16,}|gh[pousr]_\w{16,}|xox[a-z]-[\w-]{10,})`)
 
 // Bytes returns b, masked.

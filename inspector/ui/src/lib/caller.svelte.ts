@@ -27,7 +27,7 @@ class Caller {
     try {
       const info = await api.json<Info>('/info');
       if (session.token !== token) return;
-      this.now = info.caller;
+      this.now = info.caller ?? null;
       sessionStorage.setItem(key, JSON.stringify({ token, caller: info.caller }));
       if (!this.may('operate')) session.reveal = false;
     } catch {
