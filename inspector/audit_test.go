@@ -52,6 +52,7 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	r.call(t, "GET", at+"/body", "", by(op.Key))
 	r.call(t, "GET", "/api/v1/endpoints/default/export?format=har&q="+hooked, "", by(op.Key))
 	r.call(t, "POST", "/api/v1/tests", `{"profile":"p","sender":"manual"}`, by(op.Key))
+	refused(t, r.call(t, "POST", "/api/v1/tests", `{"profile":"p","sender":"agent-server:http://127.0.0.1:1"}`, by(op.Key)), 403, "forbidden")
 	r.call(t, "DELETE", captures+"?class=rejected", "", by(op.Key))
 	r.call(t, "DELETE", captures+"/999", "", by(op.Key))
 	r.call(t, "DELETE", at, "", by(op.Key))

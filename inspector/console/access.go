@@ -244,7 +244,10 @@ func auditLine(e *api.AuditEntry, zone *time.Location) string {
 		}
 		text.WriteString(plain(d.To))
 	}
-	return text.String() + "  from " + plain(e.Peer)
+	if e.Peer != "" {
+		text.WriteString("  from " + plain(e.Peer))
+	}
+	return text.String()
 }
 
 func printEach[T any](out io.Writer, list []T) error {

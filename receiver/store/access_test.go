@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,6 +120,29 @@ func TestAuditIsKeptWithTheChange(t *testing.T) {
 	mustFail(t, "delete what is not there", s.DeleteEndpoint(webhook.WithAudit(t.Context(), refused), "nope"), webhook.ErrNotFound)
 	if len(list()) > 0 || refused.Kept() {
 		t.Errorf("a refused change is kept: %+v", list())
+	}
+	// A commit that fails takes both along.
+	failing := errors.New("the disk is gone")
+	var broken atomic.Bool
+	err := s.FailCommits(t.Context(), func() error {
+		if broken.Load() {
+			return failing
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := entry("lost")
+	broken.Store(true)
+	_, err = s.DeleteCaptures(webhook.WithAudit(t.Context(), lost), "hook", "", 0)
+	mustFail(t, "a commit that fails", err, failing)
+	broken.Store(false)
+	if list, err := s.Captures(t.Context(), webhook.Query{}); err != nil || len(list) != 1 || lost.Kept() {
+		t.Errorf("after a failed commit: %d captures, %v, entry kept: %v", len(list), err, lost.Kept())
+	}
+	if len(list()) > 0 {
+		t.Errorf("a change that was rolled back is kept: %+v", list())
 	}
 	done := entry("2")
 	ctx := webhook.WithAudit(t.Context(), done)

@@ -51,7 +51,7 @@ export interface paths {
          * Some settings of an endpoint
          * @description What is left out, or null, stays as it is; lists are replaced whole. An empty `secret` makes a new random
          *     one. To rotate: send the new value as `secret` and the old one as `previous_secret`, later an empty
-         *     `previous_secret`. Takes effect with the next request.
+         *     `previous_secret`. Takes effect with the next request. Role operate may send `respond` (and answer rules) only.
          */
         patch: operations["changeEndpoint"];
         trace?: never;
@@ -701,7 +701,8 @@ export interface paths {
         /**
          * Start a conformance run
          * @description The run has endpoints of its own, which are deleted when it ends. A shell command is not taken as a sender: whoever
-         *     has the token would then run programs on the server. The answer shows the hook URL of a manual run with its secret.
+         *     has the token would then run programs on the server. A sender `agent-server:URL` needs role admin: the server calls
+         *     its address, also a private one. The answer shows the hook URL of a manual run with its secret.
          */
         post: operations["startTest"];
         delete?: never;
