@@ -42,6 +42,20 @@ func (n need) role() webhook.Role { return webhook.Role(strings.TrimSuffix(strin
 
 func (n need) whole() bool { return strings.HasSuffix(string(n), "-all") }
 
+// whole tells whether a route is for tokens of all endpoints only: where it says so, and where its path names no endpoint,
+// unless its handler keeps to the token's endpoints by itself, or tells of none.
+func (known *route) whole() bool {
+	if known.need.whole() {
+		return true
+	}
+	switch known.name {
+	case "listEndpoints", "createEndpoint", "listShares", "deleteShare", "live", "listPolicies", "getInfo", "getContract":
+		return false
+	default:
+		return !strings.Contains(known.path, "{endpoint}")
+	}
+}
+
 // revealing is the role that may see secrets of a route. Who may send a capture on can send its exact bytes anywhere, so
 // hiding them from that role would hide nothing; the settings of endpoints are another matter.
 func (known *route) revealing() webhook.Role {
@@ -101,7 +115,7 @@ func (s *Server) authorize(known *route, r *http.Request) error {
 		s.denials.note(s, r, "scope")
 		return fmt.Errorf("endpoint %q: %w", name, webhook.ErrNotFound)
 	}
-	if !g.Role.Includes(known.need.role()) || known.need.whole() && !g.Whole() {
+	if !g.Role.Includes(known.need.role()) || known.whole() && !g.Whole() {
 		return &forbidden{grant: g, role: known.need.role(), what: known.name}
 	}
 	return nil
@@ -213,8 +227,8 @@ func (s *Server) denied(r *http.Request, err error) {
 	}
 }
 
-// operable are the settings of an endpoint that role operate may change: what it answers.
-func operable() []string { return []string{"respond", "rules"} }
+// operable are the settings of an endpoint that role operate may change: what it answers, and where captures are sent on.
+func operable() []string { return []string{"respond", "rules", "forwards"} }
 
 // checkChange refuses a change of settings that the caller's role may not make, whether it would change anything or not.
 func checkChange(ctx context.Context, body []byte) error {
