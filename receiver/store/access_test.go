@@ -168,10 +168,12 @@ func TestAuditIsBounded(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{})
 	now := time.Now()
+	target := "one"
 	keep := func(at time.Time, request string, fold bool) {
 		t.Helper()
 		err := s.RecordAudit(context.Background(), webhook.AuditEntry{
 			At: at, Request: request, Who: "me", Action: "a", Outcome: webhook.AuditDone, Fold: fold,
+			Details: []webhook.AuditDetail{{Name: "target", To: target}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -199,5 +201,10 @@ func TestAuditIsBounded(t *testing.T) {
 	}
 	if n := count(); n != 4 {
 		t.Errorf("100 equal entries within 100 seconds are kept as %d", n-2)
+	}
+	target = "another"
+	keep(now.Add(99*time.Second), "other", true)
+	if n := count(); n != 5 {
+		t.Error("what went elsewhere is counted as the same")
 	}
 }

@@ -61,7 +61,12 @@ func (t *tx) audit(e *webhook.AuditEntry) error {
 	at := e.At.UnixNano()
 	var fold any
 	if e.Fold {
-		key := strings.Join([]string{e.Who, e.Token, e.Action, e.Endpoint, e.Peer, string(e.Outcome)}, "\x00")
+		// Which capture it was may differ, what was done with it may not.
+		parts := []string{e.Who, e.Token, e.Action, e.Endpoint, e.Peer, string(e.Outcome)}
+		for _, d := range e.Details {
+			parts = append(parts, d.Name, d.From, d.To)
+		}
+		key := strings.Join(parts, "\x00")
 		fold = key
 		id, err := t.integer(equal, key, at-int64(foldTime))
 		if err != nil {
