@@ -93,6 +93,9 @@ type grammar struct {
 	Replay      console.ReplayCommand      `cmd:"" help:"Send captures again, to another URL, and print every attempt."`
 	Forward     console.ForwardCommand     `cmd:"" help:"Send the captures of an endpoint on as they come."`
 	Export      console.ExportCommand      `cmd:"" help:"Take captures out, as HAR, JSON lines, curl script, CSV, bug report or dataset."`
+	Share       console.ShareCommand       `cmd:"" help:"Make a link that shows one capture, masked, to people without a token."`
+	Tokens      console.TokenCommands      `cmd:"" name:"token" help:"Manage who may call a running server, and to do what."`
+	Audit       console.AuditCommand       `cmd:"" help:"Print who changed what, newest first."`
 	Test        command.Test               `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
 	Version     versionCommand             `cmd:"" help:"Print the version."`
 	Healthcheck console.HealthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`

@@ -279,7 +279,7 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 		if err = errors.Join(checkPolicies(&ep), checkForwards(&ep), edge.CheckAnswers(&ep), edge.CheckListener(&ep)); err != nil {
 			return fmt.Errorf("settings file: endpoint %q: %w", input.Name, err)
 		}
-		if _, err = db.SaveEndpoint(ctx, ep, held == nil); err != nil {
+		if _, err = db.SaveEndpoint(declaring(ctx, held, &ep), ep, held == nil); err != nil {
 			return err
 		}
 	}

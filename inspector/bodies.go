@@ -28,7 +28,7 @@ func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.viewOf(q)
+	v, err := s.viewOf(r, q)
 	if err != nil {
 		return err
 	}
@@ -71,12 +71,17 @@ func (s *Server) getRaw(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, hides := s.shown(v, &c)
+	writeBytes(w, fmt.Sprintf("capture-%d.http", c.Seq), s.raw(v, &c))
+	return nil
+}
+
+// raw returns a capture's request as a view has it.
+func (s *Server) raw(v *lens, c *webhook.Capture) []byte {
+	body, hides := s.shown(v, c)
 	if c.Request.Framed != nil && !hides {
 		body = v.Mask.Bytes(c.Request.Framed)
 	}
-	writeBytes(w, fmt.Sprintf("capture-%d.http", c.Seq), slices.Concat(v.Mask.Bytes(c.Request.Head), body))
-	return nil
+	return slices.Concat(v.Mask.Bytes(c.Request.Head), body)
 }
 
 func (s *Server) getResolved(w http.ResponseWriter, r *http.Request) error {

@@ -1,8 +1,10 @@
 package inspector
 
 import (
+	"cmp"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -22,6 +24,8 @@ type listing struct {
 	query webhook.Query
 	terms *search.Query
 	view  *lens
+	// masking is the view that terms are matched in, nil for exact.
+	masking *lens
 }
 
 func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
@@ -70,7 +74,7 @@ func (s *Server) listing(r *http.Request) (listing, error) {
 	if err != nil {
 		return listing{}, err
 	}
-	view, err := s.viewOf(q)
+	view, err := s.viewOf(r, q)
 	if err != nil {
 		return listing{}, err
 	}
@@ -80,7 +84,7 @@ func (s *Server) listing(r *http.Request) (listing, error) {
 			return listing{}, err
 		}
 	}
-	return listing{terms: terms, view: view, query: webhook.Query{
+	return listing{terms: terms, view: view, masking: s.masking(r.Context()), query: webhook.Query{
 		Endpoint: name, Classes: classes, Before: before, After: webhook.Seq(after),
 		Limit: int(limit), Ascending: order == "asc",
 	}}, nil
@@ -131,6 +135,7 @@ func (s *Server) deleteCaptures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	noting(r.Context(), fact("class", cmp.Or(strings.Join(q.values["class"], ", "), "all")), fact("through", q.text("through")))
 	var out api.Deleted
 	if len(classes) == 0 {
 		classes = []webhook.Class{""}

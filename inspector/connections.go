@@ -86,7 +86,7 @@ func (s *Server) listConnections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.viewOf(q)
+	v, err := s.viewOf(r, q)
 	if err != nil {
 		return err
 	}

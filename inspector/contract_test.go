@@ -112,6 +112,7 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 	r, c := newRig(t, playTests, withListeners), newContract(t)
 	r.endpoint(t, "default")
 	first := r.capture(t, "default", "{}")
+	share := decoded[api.NewShare](t, r.call(t, http.MethodPost, fmt.Sprintf("%s/%d/share", captures, first.Seq), "{}"), http.StatusCreated)
 	values := map[string]string{"class": "accepted", "order": "asc", "q": "x", "match": "true", "endpoint": "default", "reveal": "true", "none": "true", "format": "html", "decoded": "true", "until": "2026-11-22T12:00:00Z"}
 	fill := strings.NewReplacer("{endpoint}", "default", "{seq}", fmt.Sprint(first.Seq), "{id}", first.Delivery, "{name}", "x")
 	for path, item := range c.doc["paths"].(map[string]any) {
@@ -120,6 +121,10 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 			continue
 		}
 		path = fill.Replace(path)
+		by := with("Authorization", "Bearer "+token)
+		if op["x-role"] == "share" {
+			by = with("Authorization", "Bearer "+share.Key)
+		}
 		list, _ := op["parameters"].([]any)
 		for _, p := range list {
 			param := p.(map[string]any)
@@ -140,11 +145,11 @@ func TestContractDescribesEveryParameter(t *testing.T) {
 			if !strings.Contains(query, name+"=") {
 				query += "&" + name + "=" + cmp.Or(values[name], "1")
 			}
-			if a := r.call(t, http.MethodGet, path+query, ""); a.StatusCode == http.StatusBadRequest {
+			if a := r.call(t, http.MethodGet, path+query, "", by); a.StatusCode == http.StatusBadRequest {
 				t.Errorf("%s%s: %s", path, query, a.text)
 			}
 		}
-		detail := refused(t, r.call(t, http.MethodGet, path+"?surprise=1", ""), http.StatusBadRequest, "invalid")
+		detail := refused(t, r.call(t, http.MethodGet, path+"?surprise=1", "", by), http.StatusBadRequest, "invalid")
 		if !strings.Contains(detail, `"surprise"`) {
 			t.Errorf("%s: the detail does not name the parameter: %s", path, detail)
 		}
@@ -202,6 +207,8 @@ func TestAnswersKeepTheContract(t *testing.T) {
 	if got := get[api.Captures](t, r, "/api/v1/endpoints/default/captures?order=asc&limit=1"); len(got.Captures) == 1 {
 		first = fmt.Sprintf("/api/v1/endpoints/default/captures/%d", got.Captures[0].Seq)
 	}
+	made := decoded[api.NewToken](t, r.call(t, "POST", "/api/v1/tokens", `{"name":"made","role":"view"}`), http.StatusCreated)
+	share := decoded[api.NewShare](t, r.call(t, "POST", first+"/share", `{"objects":true}`), http.StatusCreated)
 	seen := map[string]bool{"live": true}
 	for _, step := range []struct {
 		id, method, path, body string
@@ -262,6 +269,21 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"getTestReport", "GET", "/api/v1/tests/one/report", "", 200, ""},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 200, "Test"},
 		{"deleteTest", "DELETE", "/api/v1/tests/one", "", 204, ""},
+		{"createToken", "POST", "/api/v1/tokens", `{"name":"ci","role":"operate","endpoints":["default"],"expires_in_ms":60000}`, 201, "NewToken"},
+		{"createToken", "POST", "/api/v1/tokens", `{"name":"ci","role":"view"}`, 409, "Problem"},
+		{"listTokens", "GET", "/api/v1/tokens", "", 200, "Tokens"},
+		{"deleteToken", "DELETE", "/api/v1/tokens/" + made.ID, "", 204, ""},
+		{"deleteToken", "DELETE", "/api/v1/tokens/" + made.ID, "", 404, "Problem"},
+		{"createShare", "POST", one + "/share", `{}`, 201, "NewShare"},
+		{"getShared", "GET", "/api/v1/shared", "", 200, "Shared"},
+		{"getSharedBody", "GET", "/api/v1/shared/body", "", 200, ""},
+		{"getSharedRaw", "GET", "/api/v1/shared/raw", "", 200, ""},
+		{"getSharedObject", "GET", "/api/v1/shared/resolved/runs.0.inputs", "", 200, ""},
+		{"listCaptureShares", "GET", one + "/shares", "", 200, "Shares"},
+		{"listShares", "GET", "/api/v1/shares", "", 200, "Shares"},
+		{"deleteShare", "DELETE", "/api/v1/shares/" + share.ID, "", 204, ""},
+		{"getShared", "GET", "/api/v1/shared", "", 404, "Problem"},
+		{"listAudit", "GET", "/api/v1/audit", "", 200, "Audit"},
 		{"listPolicies", "GET", "/api/v1/policies", "", 200, "Policies"},
 		{"getInfo", "GET", "/api/v1/info", "", 200, "Info"},
 		{"getContract", "GET", "/api/v1/openapi.yaml", "", 200, ""},
@@ -273,7 +295,11 @@ func TestAnswersKeepTheContract(t *testing.T) {
 		{"deleteCaptures", "DELETE", "/api/v1/endpoints/default/captures?class=rejected", "", 200, "Deleted"},
 	} {
 		seen[step.id] = true
-		a := r.call(t, step.method, step.path, step.body)
+		by := token
+		if strings.HasPrefix(step.id, "getShared") {
+			by = share.Key
+		}
+		a := r.call(t, step.method, step.path, step.body, with("Authorization", "Bearer "+by))
 		if a.StatusCode != step.status {
 			t.Errorf("%s %s: answered %d, want %d: %s", step.method, step.path, a.StatusCode, step.status, a.text)
 		}

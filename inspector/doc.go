@@ -2,9 +2,10 @@
 // page, on a listener of its own. It reads the store by cursor, woken by a bell, and never serves bytes that
 // a sender made under a type that a browser would render.
 //
-//	request -> host -> headers -> origin -> token -> route -> store
+//	request -> host -> headers -> origin -> token -> route -> role and scope -> store
 //
-// The guards wrap the router, so that no spelling of a path gets around them.
+// The guards wrap the router, so that no spelling of a path gets around them. Each route names the least role that it
+// needs; what is changed is kept in the audit log.
 package inspector
 
 import (
@@ -92,6 +93,7 @@ type Store interface {
 	ConnectionStore
 	FactStore
 	ReplayStore
+	AccessStore
 }
 
 // Bell wakes watchers.
@@ -151,7 +153,7 @@ type Config struct {
 	Forwards Forwards
 	// UI is the web page; package inspector/ui has it. Nil serves no page.
 	UI fs.FS
-	// Token is what callers must bring.
+	// Token is what callers must bring who may do everything. Tokens with names and roles are kept in the Store.
 	Token string
 	// Hosts are Host headers to accept beside loopback ones, as "name" (any port) or "name:port".
 	Hosts []string

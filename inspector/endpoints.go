@@ -18,6 +18,9 @@ func (s *Server) listEndpoints(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := api.Endpoints{Endpoints: []api.Endpoint{}}
 	for _, ep := range s.store.Endpoints() {
+		if !grantOf(r.Context()).Covers(ep.Name) {
+			continue
+		}
 		form, err := s.endpoint(r.Context(), v, ep)
 		if err != nil {
 			return err
@@ -39,6 +42,10 @@ func (s *Server) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err = api.Decode(body, &form); err != nil {
 		return err
 	}
+	if g := grantOf(r.Context()); !g.Covers(form.Name) {
+		return &forbidden{grant: g, role: webhook.RoleAdmin, what: "an endpoint of this name"}
+	}
+	about(r.Context(), form.Name, "")
 	ep, err := s.save(r.Context(), form, api.Endpoint{}, nil)
 	if err != nil {
 		return err
@@ -78,6 +85,9 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request, start func(api.E
 	}
 	body, err := readObject(w, r)
 	if err != nil {
+		return err
+	}
+	if err = checkChange(r.Context(), body); err != nil {
 		return err
 	}
 	s.saving.Lock()
@@ -134,6 +144,7 @@ func (s *Server) save(ctx context.Context, form, shown api.Endpoint, stored *web
 	if err := s.checkForwards(ctx, &ep, stored); err != nil {
 		return nil, err
 	}
+	noting(ctx, s.changes(stored, &ep)...)
 	return s.store.SaveEndpoint(ctx, ep, stored == nil)
 }
 
@@ -157,15 +168,24 @@ func (s *Server) revealed(r *http.Request) (*lens, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.viewOf(q)
+	return s.viewOf(r, q)
 }
 
-func (s *Server) viewOf(q query) (*lens, error) {
+func (s *Server) viewOf(r *http.Request, q query) (*lens, error) {
 	reveal, err := q.flag("reveal")
-	if err != nil {
-		return nil, err
+	if err != nil || !reveal {
+		return s.lens(false), err
 	}
-	return s.lens(reveal), nil
+	x, g := exchangeOf(r.Context()), grantOf(r.Context())
+	if g == nil || x == nil || x.known == nil {
+		return nil, errUnauthorized
+	}
+	if role := x.known.revealing(); !g.Role.Includes(role) {
+		return nil, &forbidden{grant: g, role: role, what: "reveal=true"}
+	}
+	x.audit.wanted = true
+	noting(r.Context(), fact("reveal", "true"))
+	return s.lens(true), nil
 }
 
 func (s *Server) writeEndpoint(w http.ResponseWriter, r *http.Request, status int, v *lens, ep *webhook.Endpoint) error {

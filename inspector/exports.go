@@ -57,11 +57,18 @@ func (s *Server) getExport(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	settings := x.view
+	if !may(r.Context(), webhook.RoleAdmin) {
+		settings = s.lens(false)
+	}
+	noting(r.Context(), fact("format", r.URL.Query().Get("format")), fact("q", x.view.Mask.String(r.URL.Query().Get("q"))))
+	// Before the first byte leaves: an export can take long, and the server can end meanwhile.
+	s.keepAudit(r.Context(), exchangeOf(r.Context()).audit, http.StatusOK, nil, true)
 	x.control = http.NewResponseController(w)
 	out := bufio.NewWriterSize(w, exportBuffer)
 	x.writer = x.format.Open(out, export.About{
 		Endpoint: x.query.Endpoint, Base: s.cfg.HookBase, Version: s.cfg.Version, At: s.cfg.Now(), Masked: !x.view.Exact(),
-		Filter: r.URL.Query().Get("q"), Settings: x.view.Endpoint(x.endpoint()),
+		Filter: r.URL.Query().Get("q"), Settings: settings.Endpoint(x.endpoint()),
 	})
 	if err = x.run(r.Context()); err == nil {
 		err = errors.Join(x.writer.Close(), out.Flush())
@@ -96,7 +103,8 @@ func (s *Server) exporting(r *http.Request) (*exporting, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &exporting{server: s, budget: &readBudget{server: s, end: s.cfg.Now().Add(math.MaxInt64)}}
+	masking := s.masking(r.Context())
+	x := &exporting{server: s, budget: &readBudget{server: s, end: s.cfg.Now().Add(math.MaxInt64), masking: masking}}
 	if x.format, err = export.FormatNamed(q.text("format")); err != nil {
 		return nil, err
 	}
@@ -121,7 +129,7 @@ func (s *Server) exporting(r *http.Request) (*exporting, error) {
 	if x.terms, err = search.Parse(q.text("q")); err != nil {
 		return nil, err
 	}
-	if x.view, err = s.viewOf(q); err != nil {
+	if x.view, err = s.viewOf(r, q); err != nil {
 		return nil, err
 	}
 	ep, err := s.endpointOf(r)

@@ -51,7 +51,7 @@ func (s *Server) walk(ctx context.Context, l listing) (found, error) {
 	out := found{complete: true}
 	q := l.query
 	q.Narrow = l.terms.Narrow()
-	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding)}
+	budget := &readBudget{server: s, end: s.cfg.Now().Add(maxFinding), masking: l.masking}
 	for scanned, size := 0, firstPage; ; size = min(4*size, findPage) {
 		q.Limit = size
 		page, err := s.store.Captures(ctx, q)
@@ -93,6 +93,8 @@ type readBudget struct {
 	server *Server
 	read   int64
 	end    time.Time
+	// masking is the view in which captures are looked at, nil for exact.
+	masking *lens
 }
 
 func (b *readBudget) spent() bool { return b.read >= maxRead || b.server.cfg.Now().After(b.end) }
@@ -110,19 +112,40 @@ func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.
 		}
 		body := b.server.cfg.Decode(&got)
 		b.read += int64(len(body))
+		if b.masking != nil {
+			body = b.masking.Mask.Bytes(body)
+		}
 		if body == nil {
 			body = []byte{}
 		}
 		got.Request.Body, whole = body, &got
 		return body, nil
 	}
-	return &search.Candidate{Capture: c, LoadBody: load, LoadPayload: func() (kind, title string, err error) {
-		if whole != nil && c.Request.BodySize <= maxDescribed {
+	v := b.masking
+	if v == nil {
+		v = b.server.lens(true)
+	}
+	return &search.Candidate{Capture: b.masked(c), LoadBody: load, LoadPayload: func() (kind, title string, err error) {
+		if whole != nil && b.masking == nil && c.Request.BodySize <= maxDescribed {
 			// As summary has it, without reading the body once more.
 			p := b.server.cfg.Describe(whole)
 			return string(p.Kind), p.Title, nil
 		}
-		p, err := b.server.summary(ctx, b.server.lens(true), c)
+		p, err := b.server.summary(ctx, v, c)
 		return p.Kind, p.Title, err
 	}}
+}
+
+// masked returns a capture as a search may look at it.
+func (b *readBudget) masked(c *webhook.Capture) *webhook.Capture {
+	if b.masking == nil {
+		return c
+	}
+	out := *c
+	out.Request.Head, out.Request.Target = b.masking.Mask.Bytes(c.Request.Head), b.masking.Mask.String(c.Request.Target)
+	if c.Note != nil {
+		out.Note = new(*c.Note)
+		out.Note.Text = b.masking.Mask.String(c.Note.Text)
+	}
+	return &out
 }

@@ -1,9 +1,8 @@
 package inspector
 
 import (
+	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"net"
 	"net/http"
@@ -52,11 +51,14 @@ func (s *Server) guarded(next http.Handler) http.Handler {
 			// deadlines, as in a test, has none to set.
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
 		}
-		if err := s.admit(r); err != nil {
+		ctx, leave, err := s.admit(r)
+		if err != nil {
+			s.denied(r, err)
 			s.writeError(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r)
+		defer leave()
+		next.ServeHTTP(w, r.WithContext(ctx)) //nolint:contextcheck // it is the request's own, or ends sooner
 	})
 }
 
@@ -68,24 +70,35 @@ func secure(h http.Header, page bool) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	// Nothing of this is for search engines, least of all what is shared.
+	h.Set("X-Robots-Tag", "noindex, nofollow")
 	if !page {
 		h.Set("Cache-Control", "no-store")
 	}
 }
 
-// admit applies the guards in order: host, origin, token.
-func (s *Server) admit(r *http.Request) error {
+// admit applies the guards in order: host, origin, token. The context that it returns has what the token grants, and
+// ends with it.
+func (s *Server) admit(r *http.Request) (ctx context.Context, leave func(), err error) {
 	if !s.guard.host(r) {
-		return fmt.Errorf("%w: %q: call it by a loopback name with the listener's port, or allow the name", errHost, r.Host)
+		return nil, nil, fmt.Errorf("%w: %q: call it by a loopback name with the listener's port, or allow the name", errHost, r.Host)
 	}
 	public := s.public(r)
-	if err := s.guard.origin(r, public); err != nil {
-		return err
+	if err = s.guard.origin(r, public); err != nil {
+		return nil, nil, err
 	}
-	if public || s.bearer(r) {
-		return nil
+	if public {
+		return r.Context(), func() {}, nil
 	}
-	return errUnauthorized
+	if shares(r.URL.Path) {
+		ctx, err = s.admitShare(r)
+		return ctx, func() {}, err
+	}
+	g := s.grant(bearer(r))
+	if g == nil {
+		return nil, nil, errUnauthorized
+	}
+	return s.enter(r.Context(), g)
 }
 
 // public reports whether a request needs no token in its head: the page's own files, health, the certificate
@@ -157,22 +170,6 @@ func (g guard) own(r *http.Request, origin string) bool {
 	}
 	origin = strings.ToLower(origin)
 	return origin == scheme+strings.ToLower(r.Host) || slices.Contains(g.origins, origin)
-}
-
-// bearer reports whether the request's one Authorization header holds the token.
-func (s *Server) bearer(r *http.Request) bool {
-	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
-		return false
-	}
-	scheme, token, found := strings.Cut(values[0], " ")
-	return found && strings.EqualFold(scheme, "Bearer") && s.isToken(token)
-}
-
-// isToken compares digests, so that neither content nor length of the token can be timed.
-func (s *Server) isToken(token string) bool {
-	sum := sha256.Sum256([]byte(token))
-	return subtle.ConstantTimeCompare(sum[:], s.token[:]) == 1
 }
 
 func newRequestID() string { return rand.Text() }

@@ -50,7 +50,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer s.sockets.leave(socket)
-	socket.endpoint, socket.authorized = q.text("endpoint"), s.bearer(r)
+	socket.endpoint = q.text("endpoint")
 	socket.cursor.Store(after)
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: writeTime,
@@ -61,7 +61,7 @@ func (s *Server) live(w http.ResponseWriter, r *http.Request) error {
 		// The upgrader has answered.
 		return nil
 	}
-	s.converse(socket)
+	s.converse(r, socket)
 	return nil
 }
 
@@ -72,22 +72,32 @@ func (s *Server) checkOrigin(r *http.Request) bool {
 }
 
 // converse runs a socket until client, server or an error ends it, and closes it with a code that says which.
-func (s *Server) converse(socket *socket) {
+func (s *Server) converse(r *http.Request, socket *socket) {
 	defer socket.conn.Close() //nolint:errcheck // the peer is told by close frame, nobody by this
 	socket.conn.SetReadLimit(maxClientMsg)
-	if !s.authenticate(socket) {
+	session, leave, err := s.authenticate(r, socket)
+	if err != nil {
+		s.denied(r, err)
 		socket.bye(websocket.ClosePolicyViolation, "send {\"token\":\"...\"} first")
 		return
 	}
+	defer leave()
 	ctx, cancel := context.WithCancelCause(s.ctx)
+	// A token that ends takes its sockets along.
+	defer context.AfterFunc(session, func() {
+		_ = socket.conn.NetConn().SetWriteDeadline(time.Now().Add(time.Second))
+		cancel(context.Cause(session))
+	})()
 	// A client that does not read holds up the server's end for a second at most.
 	defer context.AfterFunc(s.ctx, func() { _ = socket.conn.NetConn().SetWriteDeadline(time.Now().Add(time.Second)) })()
 	var reader sync.WaitGroup
 	reader.Go(func() { cancel(socket.listen()) })
-	err := s.send(ctx, socket)
+	err = s.send(ctx, socket)
 	switch {
 	case s.ctx.Err() != nil:
 		socket.bye(websocket.CloseGoingAway, "the server is shutting down")
+	case errors.Is(context.Cause(session), errEnded):
+		socket.bye(websocket.ClosePolicyViolation, errEnded.Error())
 	case context.Cause(ctx) == nil:
 		if !socket.broken.Load() {
 			s.log.failed(ctx, "live", err)
@@ -100,25 +110,31 @@ func (s *Server) converse(socket *socket) {
 	cancel(nil)
 }
 
-// authenticate reads the first message unless the request's head had the token.
-func (s *Server) authenticate(socket *socket) bool {
-	if socket.authorized {
-		return true
+// authenticate reads the first message unless the request's head had the token. The context ends with the token.
+func (s *Server) authenticate(r *http.Request, socket *socket) (session context.Context, leave func(), err error) {
+	if socket.grant = grantOf(r.Context()); socket.grant != nil {
+		return r.Context(), func() {}, nil
 	}
 	// A server that closes does not wait for a token.
 	defer context.AfterFunc(s.ctx, func() { _ = socket.conn.SetReadDeadline(time.Now()) })()
 	if err := socket.conn.SetReadDeadline(time.Now().Add(authTime)); err != nil {
-		return false
+		return nil, nil, err
 	}
 	_, text, err := socket.conn.ReadMessage()
 	if err != nil {
-		return false
+		return nil, nil, err
 	}
 	var hello struct {
 		Type  string `json:"type"`
 		Token string `json:"token"`
 	}
-	return json.Unmarshal(text, &hello) == nil && (hello.Type == "" || hello.Type == "auth") && s.isToken(hello.Token)
+	if json.Unmarshal(text, &hello) == nil && (hello.Type == "" || hello.Type == "auth") {
+		socket.grant = s.grant(hello.Token)
+	}
+	if socket.grant == nil {
+		return nil, nil, errUnauthorized
+	}
+	return s.enter(r.Context(), socket.grant)
 }
 
 // send writes facts until ctx ends or the connection breaks. It always returns an error.
@@ -147,7 +163,7 @@ func (s *Server) send(ctx context.Context, socket *socket) error {
 			if err = ctx.Err(); err != nil {
 				return err
 			}
-			if socket.endpoint == "" || socket.endpoint == m.endpoint {
+			if (socket.endpoint == "" || socket.endpoint == m.endpoint) && socket.grant.Covers(m.endpoint) {
 				if err = socket.write(m.text); err != nil {
 					return err
 				}

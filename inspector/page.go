@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -75,10 +76,13 @@ func mediaType(name string) string {
 	}
 }
 
+// views are the page's own views beside those below e/ and tests/.
+func views() []string { return []string{"tests", "shared", "tokens", "audit"} }
+
 // find returns the file behind a path. Paths of the page's own views are its index.
 func (p *page) find(urlPath string) (file, bool) {
 	name := strings.TrimPrefix(urlPath, "/")
-	if name == "" || name == "e" || name == "tests" || strings.HasPrefix(name, "e/") || strings.HasPrefix(name, "tests/") {
+	if name == "" || name == "e" || slices.Contains(views(), name) || strings.HasPrefix(name, "e/") || strings.HasPrefix(name, "tests/") {
 		name = index
 	}
 	f, found := p.files[name]

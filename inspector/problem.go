@@ -15,6 +15,10 @@ import (
 // Errors of the border itself; those of the stages are in package webhook.
 var (
 	errUnauthorized = errors.New("the bearer token is missing or wrong: send Authorization: Bearer TOKEN")
+	errEnded        = errors.New("the bearer token was revoked or has expired")
+	errShareKey     = errors.New("the key of the share is missing or wrong")
+	errShareGone    = errors.New("the share was revoked or has expired, or its capture is gone")
+	errForbidden    = errors.New("the token does not allow this")
 	errOrigin       = errors.New("this origin may not call the inspector")
 	errHost         = errors.New("this host name is not the inspector's")
 	errNoRoute      = errors.New("there is no such route")
@@ -45,6 +49,10 @@ const (
 func answers() []answer {
 	return []answer{
 		{errUnauthorized, http.StatusUnauthorized, "unauthorized", "Token required", ""},
+		{errEnded, http.StatusUnauthorized, "unauthorized", "Token ended", ""},
+		{errShareKey, http.StatusUnauthorized, "unauthorized", "Key required", ""},
+		{errShareGone, http.StatusNotFound, "not_found", "Not found", ""},
+		{errForbidden, http.StatusForbidden, "forbidden", "Not allowed", ""},
 		{errOrigin, http.StatusForbidden, "forbidden_origin", "Origin refused", ""},
 		{errHost, http.StatusMisdirectedRequest, "wrong_host", "Host refused", ""},
 		{errNoRoute, http.StatusNotFound, "no_route", "No such route", ""},
@@ -71,16 +79,11 @@ func answers() []answer {
 // writeError answers with the problem that err stands for. Causes that callers do not see are logged here
 // and nowhere else.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	out := answer{
-		err: err, status: http.StatusInternalServerError, code: "internal", title: "Internal error",
-		detail: internalDetail,
+	// A call that ends with its token ends as one without.
+	if cause := context.Cause(r.Context()); errors.Is(cause, errEnded) {
+		err = cause
 	}
-	for _, a := range answers() {
-		if errors.Is(err, a.err) {
-			out = a
-			break
-		}
-	}
+	out := problemOf(err)
 	id := requestID(r.Context())
 	if out.status >= http.StatusInternalServerError && !errors.Is(err, errTooMany) {
 		if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
@@ -105,10 +108,26 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(out.status)
-	// The client may be gone; there is nobody left to tell.
-	_ = json.NewEncoder(w).Encode(api.ProblemDetails{
+	problem := api.ProblemDetails{
 		Type: "about:blank", Title: out.title, Status: out.status, Detail: out.detail, Code: out.code, RequestID: id,
-	})
+	}
+	if refusal, ok := errors.AsType[*forbidden](err); ok {
+		problem.Role = string(refusal.role)
+	}
+	// The client may be gone; there is nobody left to tell.
+	_ = json.NewEncoder(w).Encode(problem)
+}
+
+// problemOf returns how an error leaves the house.
+func problemOf(err error) answer {
+	for _, a := range answers() {
+		if errors.Is(err, a.err) {
+			return a
+		}
+	}
+	return answer{
+		err: err, status: http.StatusInternalServerError, code: "internal", title: "Internal error", detail: internalDetail,
+	}
 }
 
 // requestLogger logs what callers are not told.

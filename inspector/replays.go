@@ -91,10 +91,20 @@ func (s *Server) recordReplay(w http.ResponseWriter, r *http.Request) error {
 	if err = checkReplay(&in); err != nil {
 		return err
 	}
+	noting(r.Context(), fact("target", hostOf(in.Target)))
 	if err = s.store.RecordReplay(r.Context(), in.Noun()); err != nil {
 		return concerning(err, "capture %d of endpoint %q", seq, endpoint)
 	}
 	return writeJSON(w, http.StatusCreated, in)
+}
+
+// hostOf returns what of a target says where it is and can be no secret.
+func hostOf(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 func checkReplay(in *api.Replay) error {
@@ -136,6 +146,7 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	noting(r.Context(), fact("target", hostOf(in.URL)))
 	ctx, leave, err := s.replaying(r.Context())
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -35,6 +36,7 @@ func (s *Server) replaySome(w http.ResponseWriter, r *http.Request) error {
 	if err = job.check(r.Context()); err != nil {
 		return err
 	}
+	noting(r.Context(), fact("target", hostOf(in.URL)), fact("captures", strconv.Itoa(len(job.seqs))))
 	ctx, leave, err := s.replaying(r.Context())
 	if err != nil {
 		return err

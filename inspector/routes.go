@@ -11,65 +11,82 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/inspector/access"
 	"github.com/hookrange/hookrange/inspector/api"
 )
 
 const (
 	endpointPath = "/api/v1/endpoints/{endpoint}"
 	capturePath  = endpointPath + "/captures/{seq:[0-9]+}"
-	testPath     = "/api/v1/tests/{id}"
+	testsPath    = "/api/v1/tests"
+	testPath     = testsPath + "/{id}"
+	accessPath   = "/api/v1/tokens"
+	sharesPath   = "/api/v1/shares"
 )
 
-// route is one operation of the contract.
+// route is one operation of the contract, with the least that its callers must be granted.
 type route struct {
 	name, path, methods string
+	need                need
 	answer              handler
 }
 
 func (s *Server) table() []route {
 	return []route{
-		{"listEndpoints", "/api/v1/endpoints", "GET HEAD", s.listEndpoints},
-		{"createEndpoint", "/api/v1/endpoints", "POST", s.createEndpoint},
-		{"getEndpoint", endpointPath, "GET HEAD", s.getEndpoint},
-		{"replaceEndpoint", endpointPath, "PUT", s.replaceEndpoint},
-		{"changeEndpoint", endpointPath, "PATCH", s.changeEndpoint},
-		{"deleteEndpoint", endpointPath, "DELETE", s.deleteEndpoint},
-		{"dryRun", endpointPath + "/dry-run", "POST", s.dryRun},
-		{"listPresets", "/api/v1/presets", "GET HEAD", s.listPresets},
-		{"importRules", "/api/v1/import", "POST", s.importRules},
-		{"listCaptures", endpointPath + "/captures", "GET HEAD", s.listCaptures},
-		{"deleteCaptures", endpointPath + "/captures", "DELETE", s.deleteCaptures},
-		{"listAllCaptures", "/api/v1/captures", "GET HEAD", s.listCaptures},
-		{"getCapture", capturePath, "GET HEAD", s.getCapture},
-		{"deleteCapture", capturePath, "DELETE", s.deleteCapture},
-		{"changeNote", capturePath + "/note", "PATCH", s.changeNote},
-		{"getBody", capturePath + "/body", "GET HEAD", s.getBody},
-		{"getRaw", capturePath + "/raw", "GET HEAD", s.getRaw},
-		{"getResolved", capturePath + "/resolved/{name:.+}", "GET HEAD", s.getResolved},
-		{"replay", capturePath + "/replay", "POST", s.replay},
-		{"listReplays", capturePath + "/replays", "GET HEAD", s.listReplays},
-		{"recordReplay", capturePath + "/replays", "POST", s.recordReplay},
-		{"replaySome", endpointPath + "/replay", "POST", s.replaySome},
-		{"getExport", endpointPath + "/export", "GET HEAD", s.getExport},
-		{"explainSignature", capturePath + "/signature", "POST", s.explainSignature},
-		{"listDeliveries", endpointPath + "/deliveries", "GET HEAD", s.listDeliveries},
-		{"getDelivery", endpointPath + "/deliveries/{id}", "GET HEAD", s.getDelivery},
-		{"listConnections", endpointPath + "/connections", "GET HEAD", s.listConnections},
-		{"wait", endpointPath + "/wait", "GET", s.wait},
-		{"listTests", "/api/v1/tests", "GET HEAD", s.listTests},
-		{"startTest", "/api/v1/tests", "POST", s.startTest},
-		{"getTest", testPath, "GET HEAD", s.getTest},
-		{"changeTest", testPath, "PATCH", s.changeTest},
-		{"deleteTest", testPath, "DELETE", s.deleteTest},
-		{"getTestReport", testPath + "/report", "GET HEAD", s.getTestReport},
-		{"live", livePath, "GET", s.live},
-		{"listPolicies", "/api/v1/policies", "GET HEAD", s.listPolicies},
-		{"getInfo", "/api/v1/info", "GET HEAD", s.getInfo},
-		{"getAuthority", authorityPath, "GET HEAD", s.getAuthority},
-		{"getContract", "/api/v1/openapi.yaml", "GET HEAD", s.getContract},
-		{"health", "/healthz", "GET HEAD", s.health},
-		{"ready", "/readyz", "GET HEAD", s.ready},
-		{"getMetrics", "/metrics", "GET HEAD", s.getMetrics},
+		{"listEndpoints", "/api/v1/endpoints", "GET HEAD", view, s.listEndpoints},
+		{"createEndpoint", "/api/v1/endpoints", "POST", admin, s.createEndpoint},
+		{"getEndpoint", endpointPath, "GET HEAD", view, s.getEndpoint},
+		{"replaceEndpoint", endpointPath, "PUT", admin, s.replaceEndpoint},
+		{"changeEndpoint", endpointPath, "PATCH", operate, s.changeEndpoint},
+		{"deleteEndpoint", endpointPath, "DELETE", admin, s.deleteEndpoint},
+		{"dryRun", endpointPath + "/dry-run", "POST", view, s.dryRun},
+		{"listPresets", "/api/v1/presets", "GET HEAD", view, s.listPresets},
+		{"importRules", "/api/v1/import", "POST", operate, s.importRules},
+		{"listCaptures", endpointPath + "/captures", "GET HEAD", view, s.listCaptures},
+		{"deleteCaptures", endpointPath + "/captures", "DELETE", operate, s.deleteCaptures},
+		{"listAllCaptures", "/api/v1/captures", "GET HEAD", viewAll, s.listCaptures},
+		{"getCapture", capturePath, "GET HEAD", view, s.getCapture},
+		{"deleteCapture", capturePath, "DELETE", operate, s.deleteCapture},
+		{"changeNote", capturePath + "/note", "PATCH", operate, s.changeNote},
+		{"getBody", capturePath + "/body", "GET HEAD", view, s.getBody},
+		{"getRaw", capturePath + "/raw", "GET HEAD", view, s.getRaw},
+		{"getResolved", capturePath + "/resolved/{name:.+}", "GET HEAD", view, s.getResolved},
+		{"replay", capturePath + "/replay", "POST", operate, s.replay},
+		{"listReplays", capturePath + "/replays", "GET HEAD", view, s.listReplays},
+		{"recordReplay", capturePath + "/replays", "POST", operate, s.recordReplay},
+		{"replaySome", endpointPath + "/replay", "POST", operate, s.replaySome},
+		{"getExport", endpointPath + "/export", "GET HEAD", view, s.getExport},
+		{"explainSignature", capturePath + "/signature", "POST", view, s.explainSignature},
+		{"listDeliveries", endpointPath + "/deliveries", "GET HEAD", view, s.listDeliveries},
+		{"getDelivery", endpointPath + "/deliveries/{id}", "GET HEAD", view, s.getDelivery},
+		{"listConnections", endpointPath + "/connections", "GET HEAD", view, s.listConnections},
+		{"wait", endpointPath + "/wait", "GET", view, s.wait},
+		{"listTests", testsPath, "GET HEAD", viewAll, s.listTests},
+		{"startTest", testsPath, "POST", operateAll, s.startTest},
+		{"getTest", testPath, "GET HEAD", viewAll, s.getTest},
+		{"changeTest", testPath, "PATCH", operateAll, s.changeTest},
+		{"deleteTest", testPath, "DELETE", operateAll, s.deleteTest},
+		{"getTestReport", testPath + "/report", "GET HEAD", viewAll, s.getTestReport},
+		{"createShare", capturePath + "/share", "POST", operate, s.createShare},
+		{"listCaptureShares", capturePath + "/shares", "GET HEAD", operate, s.listCaptureShares},
+		{"listShares", sharesPath, "GET HEAD", operate, s.listShares},
+		{"deleteShare", sharesPath + "/{id}", "DELETE", operate, s.deleteShare},
+		{"getShared", sharedPath, "GET HEAD", sharer, s.getShared},
+		{"getSharedBody", sharedPath + "/body", "GET HEAD", sharer, s.getSharedBody},
+		{"getSharedRaw", sharedPath + "/raw", "GET HEAD", sharer, s.getSharedRaw},
+		{"getSharedObject", sharedPath + "/resolved/{name:.+}", "GET HEAD", sharer, s.getSharedObject},
+		{"listTokens", accessPath, "GET HEAD", adminAll, s.listTokens},
+		{"createToken", accessPath, "POST", adminAll, s.createToken},
+		{"deleteToken", accessPath + "/{id}", "DELETE", adminAll, s.deleteToken},
+		{"listAudit", "/api/v1/audit", "GET HEAD", adminAll, s.listAudit},
+		{"live", livePath, "GET", view, s.live},
+		{"listPolicies", "/api/v1/policies", "GET HEAD", view, s.listPolicies},
+		{"getInfo", "/api/v1/info", "GET HEAD", view, s.getInfo},
+		{"getAuthority", authorityPath, "GET HEAD", everyone, s.getAuthority},
+		{"getContract", "/api/v1/openapi.yaml", "GET HEAD", view, s.getContract},
+		{"health", "/healthz", "GET HEAD", everyone, s.health},
+		{"ready", "/readyz", "GET HEAD", everyone, s.ready},
+		{"getMetrics", "/metrics", "GET HEAD", viewAll, s.getMetrics},
 	}
 }
 
@@ -77,18 +94,18 @@ func (s *Server) table() []route {
 func (s *Server) routes() *mux.Router {
 	r := mux.NewRouter().SkipClean(true)
 	for _, known := range s.table() {
-		r.Handle(known.path, s.handle(known.name, known.answer)).Methods(strings.Fields(known.methods)...).Name(known.name)
+		r.Handle(known.path, s.handle(known)).Methods(strings.Fields(known.methods)...).Name(known.name)
 	}
-	r.NotFoundHandler = s.handle("page", func(w http.ResponseWriter, r *http.Request) error {
+	r.NotFoundHandler = s.handle(route{name: "page", need: everyone, answer: func(w http.ResponseWriter, r *http.Request) error {
 		if s.page.has(r.URL.Path) {
 			return s.page.serve(w, r)
 		}
 		return errNoRoute
-	})
-	r.MethodNotAllowedHandler = s.handle("none", func(w http.ResponseWriter, req *http.Request) error {
+	}})
+	r.MethodNotAllowedHandler = s.handle(route{name: "none", need: everyone, answer: func(w http.ResponseWriter, req *http.Request) error {
 		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
 		return errMethod
-	})
+	}})
 	return r
 }
 
@@ -111,12 +128,17 @@ func allowed(router *mux.Router, r *http.Request) []string {
 // handler answers a request, or returns why not and has then written nothing.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-func (s *Server) handle(name string, h handler) http.Handler {
+func (s *Server) handle(known route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
-			x.route = name
+		if x := exchangeOf(r.Context()); x != nil {
+			x.route, x.known = known.name, &known
 		}
-		if err := h(w, r); err != nil {
+		err := s.authorize(&known, r)
+		if err == nil {
+			err = s.audited(&known, w, r)
+		}
+		if err != nil {
+			s.denied(r, err)
 			s.writeError(w, r, err)
 		}
 	})
@@ -127,6 +149,9 @@ type exchange struct {
 	http.ResponseWriter
 	id, route string
 	status    int
+	// known is the route, once it is known, and audit the entry of the call, if its caller has a grant.
+	known *route
+	audit *auditing
 }
 
 type exchangeKey struct{}
@@ -156,8 +181,13 @@ func (x *exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap lets http.ResponseController reach the connection's deadlines.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
+func exchangeOf(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
 func requestID(ctx context.Context) string {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+	if x := exchangeOf(ctx); x != nil {
 		return x.id
 	}
 	return ""
@@ -186,13 +216,21 @@ func (s *Server) recorded(next http.Handler) http.Handler {
 	})
 }
 
+func callerOf(g *access.Grant) api.Caller {
+	out := api.Caller{ID: g.ID, Name: g.Name, Role: string(g.Role), Endpoints: append([]string{}, g.Endpoints...)}
+	if !g.Expires.IsZero() {
+		out.ExpiresAt = new(g.Expires.UTC())
+	}
+	return out
+}
+
 func (s *Server) getInfo(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
 	}
 	return writeJSON(w, http.StatusOK, api.Info{
 		Version: s.cfg.Version, HookBase: s.cfg.HookBase, LastSeq: int64(s.store.Last()), Masked: api.Hidden,
-		Policies: s.cfg.Relay.Policies(),
+		Policies: s.cfg.Relay.Policies(), Caller: callerOf(grantOf(r.Context())),
 	})
 }
 

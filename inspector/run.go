@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -28,6 +29,10 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		Handler: s.Handler(), ReadHeaderTimeout: headTime, IdleTimeout: idleTime, WriteTimeout: writeLimit,
 		MaxHeaderBytes: maxHeadBytes, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	uses, done := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { s.keepUses(uses) })
+	defer func() { done(); keeper.Wait() }()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {

@@ -11,6 +11,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/inspector/access"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -28,6 +29,9 @@ type Server struct {
 	summaries *summaries
 	feed      *feed
 	sockets   *sockets
+	calls     access.Calls
+	uses      access.Uses
+	denials   denials
 	// replays has a place for each replay under way.
 	replays chan struct{}
 
@@ -74,7 +78,9 @@ func (s *Server) Set() *metrics.Set { return s.metrics.set }
 // closed, or with ctx's error. Call it before shutting down the http.Server that serves the Handler.
 func (s *Server) Close(ctx context.Context) error {
 	s.stop()
-	return s.sockets.wait(ctx)
+	err := s.sockets.wait(ctx)
+	s.recordUses(ctx)
+	return err
 }
 
 // lens is a view with an identity: one per set of masked endpoints, and one that shows everything.

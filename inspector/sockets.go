@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/hookrange/hookrange/inspector/access"
 )
 
 // Bounds of live sockets at one time.
@@ -20,10 +22,11 @@ const (
 
 // socket is one live connection. One goroutine writes and one reads.
 type socket struct {
-	conn       *websocket.Conn
-	peer       string
-	endpoint   string
-	authorized bool
+	conn     *websocket.Conn
+	peer     string
+	endpoint string
+	// grant is what the token is good for, once it has come.
+	grant *access.Grant
 	// cursor is the seq of the last fact that was sent or skipped.
 	cursor atomic.Int64
 	// broken is set when a write failed: there is no use in another.

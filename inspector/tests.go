@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -83,11 +84,18 @@ func (s *Server) startTest(w http.ResponseWriter, r *http.Request) error {
 	if err = api.Decode(body, &in); err != nil {
 		return err
 	}
-	test, err := s.cfg.Tests.Start(r.Context(), in)
+	// The server itself calls the address, which may be a private one.
+	if g := grantOf(r.Context()); strings.HasPrefix(in.Sender, "agent-server:") && !g.Role.Includes(webhook.RoleAdmin) {
+		return &forbidden{grant: g, role: webhook.RoleAdmin, what: "a sender at an address"}
+	}
+	noting(r.Context(), fact("profile", in.Profile), fact("sender", in.Sender), fact("cases", in.Cases))
+	// The entry is kept when the run has its id, and not with an endpoint that the run lends.
+	test, err := s.cfg.Tests.Start(webhook.WithAudit(r.Context(), nil), in)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Location", "/api/v1/tests/"+test.ID)
+	about(r.Context(), "", test.ID)
+	w.Header().Set("Location", testsPath+"/"+test.ID)
 	return s.writeTest(w, http.StatusCreated, s.lens(true), test)
 }
 
@@ -97,7 +105,7 @@ func (s *Server) newsOf(w http.ResponseWriter, r *http.Request, id string) (*len
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.viewOf(q)
+	v, err := s.viewOf(r, q)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +123,9 @@ func (s *Server) newsOf(w http.ResponseWriter, r *http.Request, id string) (*len
 		defer cancel()
 		defer context.AfterFunc(s.ctx, cancel)() //nolint:contextcheck // the server's end, beside the request's
 		s.cfg.Tests.Changed(ctx, id, since)
+		if err = r.Context().Err(); err != nil {
+			return nil, err
+		}
 	}
 	return v, nil
 }

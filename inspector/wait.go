@@ -29,6 +29,7 @@ type waiting struct {
 	none     bool
 	timeout  time.Duration
 	view     *lens
+	masking  *lens
 	captures []webhook.Capture
 	last     webhook.Seq
 }
@@ -96,14 +97,14 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 	if len(classes) == 0 && !job.none && !asksForClass.MatchString(q.text("match")) {
 		classes = []webhook.Class{webhook.Accepted}
 	}
-	if job.view, err = s.viewOf(q); err != nil {
+	if job.view, err = s.viewOf(r, q); err != nil {
 		return nil, err
 	}
 	ep, err := s.endpointOf(r)
 	if err != nil {
 		return nil, err
 	}
-	job.count = int(count)
+	job.count, job.masking = int(count), s.masking(r.Context())
 	job.query = webhook.Query{
 		Endpoint: ep.Name, Classes: classes, After: webhook.Seq(after), Limit: findPage, Ascending: true,
 	}
@@ -162,7 +163,7 @@ func (s *Server) collect(ctx, patience context.Context, job *waiting) (bool, err
 		if err != nil {
 			return false, err
 		}
-		budget := &readBudget{server: s}
+		budget := &readBudget{server: s, masking: job.masking}
 		for i := range page {
 			job.query.After = page[i].Seq
 			yes, err := job.match.Match(budget.candidate(ctx, &page[i]))

@@ -353,6 +353,7 @@ type Info struct {
 	Masked   string `json:"masked"`
 	// Policies are those that a replay can be delivered by.
 	Policies []string `json:"policies"`
+	Caller   Caller   `json:"caller"`
 }
 
 // Health is the answer of the health and readiness checks.
@@ -397,4 +398,6 @@ type ProblemDetails struct {
 	Detail    string `json:"detail"`
 	Code      string `json:"code"`
 	RequestID string `json:"request_id"`
+	// Role is the least that would be allowed, where that is the problem.
+	Role string `json:"role,omitempty"`
 }

@@ -177,7 +177,11 @@ func refused(status int, text []byte) error {
 	case http.StatusBadRequest:
 		e.err = webhook.ErrInvalid
 	case http.StatusUnauthorized:
-		e.text, e.hint = "the server refused the token", "give the token that hookrange serve printed with --token"
+		e.text, e.hint = "the server refused the token", "give the token that hookrange serve printed, or one that was not revoked, with --token"
+	case http.StatusForbidden:
+		if p.Role != "" {
+			e.hint = "ask for a token of role " + p.Role + " and give it with --token"
+		}
 	case http.StatusMisdirectedRequest:
 		e.hint = "call the server by a loopback name, or allow this one when it starts"
 	case http.StatusNotFound:

@@ -305,7 +305,7 @@ func testWrongToken(r *rig) {
 	s := r.serve()
 	p := r.tab(s.ready.Inspector)
 	p.navigate("/#token=not-the-token-0123456789")
-	p.sees("The server did not accept this token.")
+	p.sees("The server did not accept this token")
 	p.fill("Token", s.ready.Token)
 	p.press("button", "Open the inspector")
 	p.sees("Waiting for the first webhook")

@@ -12,7 +12,9 @@ import (
 // loadState reads into memory what the writer and the index know: endpoints, lanes, the last seq and the deliveries of
 // the newest captures. It ends the captures that a previous process left without outcome.
 func (s *Store) loadState() error {
-	for _, load := range []func(*conn) error{s.loadEndpoints, s.loadLanes, s.loadSeq, s.endUnfinished, s.loadDeliveries, s.finder.load} {
+	for _, load := range []func(*conn) error{
+		s.loadEndpoints, s.loadLanes, s.loadSeq, s.endUnfinished, s.loadDeliveries, s.finder.load, s.loadTokens,
+	} {
 		if err := load(s.writer.conn); err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}

@@ -43,6 +43,8 @@ type Store struct {
 	newest [tables]atomic.Int64
 	// notes is how many notes there are.
 	notes atomic.Int64
+	// tokens are all there are, as of the last commit.
+	tokens atomic.Pointer[[]*webhook.Token]
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc

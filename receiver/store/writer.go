@@ -355,14 +355,22 @@ func (w *writer) upkeep() {
 	w.s.cleaner.idle()
 }
 
-// call is a work that runs a function and keeps its refusal.
+// call is a work that runs a function and keeps its refusal. What it changed is kept together with the audit entry,
+// if there is one.
 type call struct {
 	run     func(t *tx) error
+	audit   *webhook.Audit
+	entry   webhook.AuditEntry
 	refusal error
 }
 
 func (c *call) write(t *tx) error {
-	c.refusal = c.run(t)
+	if c.refusal = c.run(t); c.refusal != nil || c.audit == nil {
+		return c.refusal
+	}
+	if c.refusal = t.audit(&c.entry); c.refusal == nil {
+		t.onCommit(c.audit.Keep)
+	}
 	return c.refusal
 }
 
@@ -370,6 +378,10 @@ func (c *call) write(t *tx) error {
 // ErrUnavailable. When ctx ends first it returns the cause; f may run nevertheless.
 func (s *Store) do(ctx context.Context, size int64, f func(t *tx) error) error {
 	c := &call{run: f}
+	if audit := webhook.AuditOf(ctx); audit != nil && !audit.Kept() {
+		// A copy: when ctx ends first, the caller may go on to change its own.
+		c.audit, c.entry = audit, audit.AuditEntry
+	}
 	b, err := s.queue.putWait(ctx, c, size)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ export class Detail {
   /** Where app paths of runs lead to. */
   readonly appBase: () => string;
 
-  constructor(endpoint: string, seq: number, feed: Feed, appBase: () => string) {
+  constructor(endpoint: string, seq: number, feed: Pick<Feed, 'find' | 'subscribe'>, appBase: () => string) {
     this.appBase = appBase;
     this.seq = seq;
     this.endpoint = endpoint;
@@ -94,8 +94,12 @@ export class Detail {
 
 /** The capture, with the sender's own JSON values digit for digit. */
 export function exact(text: string): Capture {
-  const capture = JSON.parse(text) as Capture;
-  const kept = (parseJson(text)?.value as { payload?: Payload } | undefined)?.payload;
+  return withExact(JSON.parse(text) as Capture, parseJson(text)?.value);
+}
+
+/** The same, where the values were read already. */
+export function withExact(capture: Capture, values: unknown): Capture {
+  const kept = (values as { payload?: Payload } | undefined)?.payload;
   if (!kept) return capture;
   const runs = capture.payload.runs?.map((run, i) => own(run, kept.runs?.[i], ['inputs', 'outputs', 'feedback']));
   const payload: Payload = { ...capture.payload };

@@ -1,6 +1,6 @@
 // Paths of the page: /, /e/{endpoint}, /e/{endpoint}/{seq}, /e/{endpoint}/{seq}/diff/{seq of the one before},
 // /e/{endpoint}/latest, /e/{endpoint}/settings, /e/{endpoint}/connections, /tests, /tests/{run}, /tests/{run}/{case},
-// /tests/{run}/{case}?with={other run}.
+// /tests/{run}/{case}?with={other run}, /tokens, /audit. A link to a shared capture, /shared#KEY, is another page.
 
 export interface Route {
   endpoint: string;
@@ -13,7 +13,11 @@ export interface Route {
   latest: boolean;
   /** Set on the pages of conformance runs; empty parts are not in the path. */
   tests?: TestsRoute;
+  /** Set on the pages about who may do what, and who did. */
+  access?: AccessRoute;
 }
+
+export type AccessRoute = 'tokens' | 'audit';
 
 export interface TestsRoute {
   run: string;
@@ -31,6 +35,7 @@ export function parseRoute(address: string): Route {
     const tests = { run: decode(name), case: decode(rest), other: new URLSearchParams(search).get('with') ?? '' };
     return { ...nowhere, tests };
   }
+  if (head === 'tokens' || head === 'audit') return { ...nowhere, access: head };
   if (head !== 'e' || name === '') return nowhere;
   const seq = seqOf(rest);
   return {

@@ -51,7 +51,7 @@ export interface paths {
          * Some settings of an endpoint
          * @description What is left out, or null, stays as it is; lists are replaced whole. An empty `secret` makes a new random
          *     one. To rotate: send the new value as `secret` and the old one as `previous_secret`, later an empty
-         *     `previous_secret`. Takes effect with the next request.
+         *     `previous_secret`. Takes effect with the next request. Role operate may send `respond` (and answer rules) only.
          */
         patch: operations["changeEndpoint"];
         trace?: never;
@@ -492,6 +492,227 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A link to one capture, for people without a token
+         * @description The link shows the capture read-only, with secrets, tokens, credentials and presigned signatures masked, until it
+         *     expires or is revoked, or the capture is gone. Its key stands in the fragment, which browsers send to nobody; the
+         *     page sends it in a header. The key is shown this once: the server keeps its SHA-256.
+         */
+        post: operations["createShare"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/endpoints/{endpoint}/captures/{seq}/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        /** The shares of a capture that have not expired, newest first */
+        get: operations["listCaptureShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shares of all captures, newest first */
+        get: operations["listShares"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shares/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke a share */
+        delete: operations["deleteShare"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The shared capture
+         * @description The bearer token is the key of the share, and no other. Each call counts as one opening. 404 when the share was
+         *     revoked or has expired, or its capture is gone.
+         */
+        get: operations["getShared"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/body": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The body of the shared capture, masked */
+        get: operations["getSharedBody"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shared capture's request as it stood on the wire, masked */
+        get: operations["getSharedRaw"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/shared/resolved/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** A resolved object of the shared capture, masked, if the share has them */
+        get: operations["getSharedObject"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All tokens but the start-up token, the oldest first */
+        get: operations["listTokens"];
+        put?: never;
+        /**
+         * A new token
+         * @description The key is shown this once; the server keeps its SHA-256.
+         */
+        post: operations["createToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a token
+         * @description Its live sockets, waits and exports under way end at once.
+         */
+        delete: operations["deleteToken"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, newest first
+         * @description Every change, and every reading with `reveal=true` and every export, with its outcome; the newest 50,000 entries of the
+         *     last 365 days. Refused tokens are in the server's log and metrics instead.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/live": {
         parameters: {
             query?: never;
@@ -528,7 +749,8 @@ export interface paths {
         /**
          * Start a conformance run
          * @description The run has endpoints of its own, which are deleted when it ends. A shell command is not taken as a sender: whoever
-         *     has the token would then run programs on the server. The answer shows the hook URL of a manual run with its secret.
+         *     has the token would then run programs on the server. A sender `agent-server:URL` needs role admin: the server calls
+         *     its address, also a private one. The answer shows the hook URL of a manual run with its secret.
          */
         post: operations["startTest"];
         delete?: never;
@@ -1828,6 +2050,144 @@ export interface components {
             masked: string;
             /** @description Delivery policies that a replay can have. */
             policies: string[];
+            caller: components["schemas"]["Caller"];
+        };
+        /** @enum {string} */
+        Role: "view" | "operate" | "admin";
+        /** @description Who asks. The start-up token has no id; without endpoints a token is for all. */
+        Caller: {
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            endpoints: string[];
+            /** Format: date-time */
+            expires_at: string | null;
+        };
+        TokenInput: {
+            name: string;
+            role: components["schemas"]["Role"];
+            /** @description Names of endpoints that are there; none is all. One that is made anew under its name is the same. */
+            endpoints?: string[];
+            /** @description 0 is never. */
+            expires_in_ms?: number;
+        };
+        Token: {
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            endpoints: string[];
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            expired: boolean;
+            /**
+             * Format: date-time
+             * @description Late by up to a minute.
+             */
+            used_at: string | null;
+        };
+        Tokens: {
+            tokens: components["schemas"]["Token"][];
+        };
+        NewToken: {
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            endpoints: string[];
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string | null;
+            expired: boolean;
+            /** Format: date-time */
+            used_at: string | null;
+            /** @description What the bearer sends: `hkr_ID_SECRET`. */
+            key: string;
+        };
+        ShareInput: {
+            /** @description 0 is a day; 30 days are the most. */
+            expires_in_ms?: number;
+            /**
+             * @description Show resolved objects too.
+             * @default false
+             */
+            objects: boolean;
+        };
+        Share: {
+            id: string;
+            endpoint: string;
+            capture: number;
+            objects: boolean;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            opens: number;
+            /** Format: date-time */
+            opened_at: string | null;
+        };
+        Shares: {
+            shares: components["schemas"]["Share"][];
+        };
+        NewShare: {
+            id: string;
+            endpoint: string;
+            capture: number;
+            objects: boolean;
+            /** Format: date-time */
+            created_at: string;
+            created_by: string;
+            /** Format: date-time */
+            expires_at: string;
+            opens: number;
+            /** Format: date-time */
+            opened_at: string | null;
+            /** @description `hks_ID_SECRET`. */
+            key: string;
+            /** @description The link, with the key in its fragment. */
+            url: string;
+        };
+        Shared: {
+            capture: components["schemas"]["Capture"];
+            /** @description Whether resolved objects are shown. */
+            objects: boolean;
+            /** Format: date-time */
+            expires_at: string;
+            version: string;
+        };
+        /** @description It stands for `count` equal changes from `at` to `last_at`. */
+        AuditEntry: {
+            id: number;
+            /** Format: date-time */
+            at: string;
+            /** Format: date-time */
+            last_at: string;
+            count: number;
+            request_id: string;
+            who: string;
+            /** @description Its id; empty for the start-up token. */
+            token: string;
+            /** @description An operationId. */
+            action: string;
+            endpoint: string;
+            object: string;
+            peer: string;
+            /** @enum {string} */
+            outcome: "done" | "refused" | "failed";
+            details: {
+                name: string;
+                from: string;
+                to: string;
+            }[];
+        };
+        Audit: {
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description The `before` of the following page. */
+            next: number | null;
         };
         Health: {
             /** @enum {string} */
@@ -1840,8 +2200,10 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "unauthorized" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
+            code: "unauthorized" | "forbidden" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
             request_id: string;
+            /** @description The least role that would be allowed */
+            role?: components["schemas"]["Role"];
         };
     };
     responses: {
@@ -1919,6 +2281,7 @@ export interface components {
         /** @example default */
         endpoint: string;
         test: string;
+        id: string;
         seq: number;
         /** @description Show secrets. */
         reveal: boolean;
@@ -2694,6 +3057,291 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Wait"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShareInput"];
+            };
+        };
+        responses: {
+            /** @description The share with its key and its link. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewShare"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listCaptureShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example default */
+                endpoint: components["parameters"]["endpoint"];
+                seq: components["parameters"]["seq"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The shares. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listShares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The shares of the endpoints that the token is good for, at most 1000. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shares"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteShare: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getShared: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The capture, masked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shared"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSharedBody: {
+        parameters: {
+            query?: {
+                /** @description Without its content codings. */
+                decoded?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The body. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSharedRaw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getSharedObject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The object. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens, without their keys. Expired ones stay until they are revoked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tokens"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    createToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenInput"];
+            };
+        };
+        responses: {
+            /** @description The token with its key. */
+            201: {
+                headers: {
+                    /** @description Path of the new token. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            409: components["responses"]["Problem"];
+            default: components["responses"]["Problem"];
+        };
+    };
+    deleteToken: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: components["parameters"]["id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description Name or id of a token, or `start-up token`. */
+                who?: string;
+                /** @description The operationId of what was done. */
+                action?: string;
+                endpoint?: string;
+                /** @description Entries with a smaller id. */
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of entries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
                 };
             };
             default: components["responses"]["Problem"];

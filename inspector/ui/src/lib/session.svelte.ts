@@ -9,6 +9,7 @@ class Session {
   refusal = $state('');
   /** Show secrets: masked again with the next page load. */
   reveal = $state(false);
+  #lent = false;
 
   /** Takes the token from the fragment, if there is one, and removes it from the address bar. */
   start(): void {
@@ -30,10 +31,24 @@ class Session {
     sessionStorage.setItem(key, this.token);
   }
 
-  refuse(): void {
-    if (this.token === '') return;
+  /** Takes the key of a share, for this view only. */
+  lend(key: string): void {
+    this.token = key;
+    this.#lent = true;
+  }
+
+  /** Forgets the token. */
+  leave(): void {
     this.token = '';
-    this.refusal = 'The server did not accept this token.';
+    this.refusal = '';
+    this.reveal = false;
+    sessionStorage.removeItem(key);
+  }
+
+  refuse(): void {
+    if (this.token === '' || this.#lent) return;
+    this.token = '';
+    this.refusal = 'The server did not accept this token. It is wrong, was revoked or has expired.';
     sessionStorage.removeItem(key);
   }
 }
