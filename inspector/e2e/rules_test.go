@@ -64,7 +64,7 @@ func testRules(r *rig) {
 		t.Errorf("stored %+v", kept.Rules)
 	}
 	testRulesOfOthers(p, s)
-	testRulesLook(p, s)
+	testRulesLook(p)
 }
 
 // testRulesOfOthers takes rules from a preset and a document.
@@ -103,18 +103,17 @@ func testRulesOfOthers(p *tab, s *server) {
 }
 
 // testRulesLook checks the open editor for accessibility and width, and keeps pictures where they are asked for.
-func testRulesLook(p *tab, s *server) {
+func testRulesLook(p *tab) {
 	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
 	if err != nil {
 		p.t.Fatalf("axe-core is not installed: %v", err)
 	}
-	_ = s
 	p.navigate("/e/default/settings")
 	p.press("button", "paid orders…")
 	p.press("button", "Import")
 	p.press("button", "Try")
 	p.sees("What these rules would answer")
-	p.until("there is a result", `() => document.querySelector('section[aria-labelledby=dry-run] pre') !== null`)
+	p.until("there is a result", `() => document.querySelector('[aria-labelledby=dry-run] pre') !== null`)
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 320} {
 			p.colours(scheme)

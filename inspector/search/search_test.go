@@ -13,7 +13,7 @@ import (
 func candidate(body string) *search.Candidate {
 	return &search.Candidate{
 		Capture: &webhook.Capture{
-			ReceivedAt: time.Date(2024, 11, 22, 12, 0, 0, 0, time.UTC), Class: webhook.Accepted, Attempt: 2, Plan: webhook.Plan{Status: 503}, Delivery: "0192-ab", Endpoint: "default",
+			ReceivedAt: time.Date(2024, 11, 22, 12, 0, 0, 0, time.UTC), Class: webhook.Accepted, Attempt: 2, Plan: webhook.Plan{Status: 503, Rule: "flaky"}, Delivery: "0192-ab", Endpoint: "default",
 			Request: webhook.Request{
 				Method: "POST", Target: "http://host/Hooks/x?y=1", BodySize: int64(len(body)),
 				Head: []byte("POST / HTTP/1.1\r\nX-Event: Deploy\r\nX-Event: second\r\n folded\r\nnocolon\r\n\r\n"),
@@ -34,7 +34,7 @@ func TestQueries(t *testing.T) {
 		"body.a.b.0:1": true, "body.a.b.1.c:yes": true, "body.a.b.1.c:ye": false, "body.n:x": false, "body.t:true": true, "body.a.b:yes": true,
 		"path:/hooks": true, "path:host": false, "status:503": true, "status:5xx": true, "status:4XX": false, "status:<500": false,
 		"attempt:=2": true, "attempt:<=1": false, "size:<1k": true, "size:>1M": false, "delivery:0192-AB": true,
-		"kind:JSON": true, "endpoint:default": true, "class:accepted -class:rejected": true, "METHOD:post": true, "reason:x": false,
+		"kind:JSON": true, "endpoint:default": true, "class:accepted -class:rejected": true, "METHOD:post": true, "reason:x": false, "rule:Flaky": true, "rule:other": false,
 		`path:"/hooks/x"`: true, "-": true, `""`: true,
 		"body.a.b.1.c:y*": true, "body.a.b.1.c:*e*S": true, "body.a.b.1.c:y*x": false, `body.a.b.1.c:"y*"`: false, "body.a.b.1.c:*": true, "body.a.b.1.c:ye*es": false,
 		"header.x-event:dep*": true, "header.x-event:eploy*": false, "header.x-event:*f*ed": true,

@@ -54,6 +54,7 @@ func seeds() []string {
 		`200/when=path=="/a b"&&(attempt < 3)/body=a`, "refuse/for=10s tls-badcert h2-reset tls-badcert/cert=expired/p=1", `200/json='"\u2028"'`,
 		"200/body=\"\x01 ä\u2028\"", `500/when=method+"/p=1"=="x"`, "200/body=a/b=c/d", "200/rate=1/s", "204/after=0s",
 		"200/size=10MB", "drip/size=64KiB/rate=1MiB/s 200/size=1/after=2s 500/size=3k/header.Content-Type=text/html",
+		"200/template=on/json={\"a\":\"{{.Body.b | default `c`}}\"}/header.X={{uuid}}", `302/template=on/to="/{{.Path}}"`,
 	}
 }
 
