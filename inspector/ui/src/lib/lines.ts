@@ -26,30 +26,34 @@ interface Options {
 
 /** Lays out the first shown of rows, which ascend by seq. */
 export function layout(rows: readonly Capture[], shown: number, options: Options): Lines {
-  const members = membersOf(rows, shown, options.several);
+  const groups: (number[] | undefined)[] = [];
+  const members = membersOf(rows, shown, options.several, groups);
   const at = options.cursor === null ? undefined : find(rows, options.cursor);
   const places: number[] = [];
   for (let i = shown - 1; i >= 0; i--) {
-    const delivery = rows[i]?.delivery ?? '';
-    const all = members.get(delivery);
+    const group = groups[i];
+    const all = group && group.length > 1 ? group : undefined;
     if (!all || all[all.length - 1] === i) places.push(i);
     else continue;
-    const open = all && (options.unfolded.has(delivery) || (at?.delivery === delivery && at !== rows[i]));
-    if (open) for (let n = all.length - 2; n >= 0; n--) places.push(~(all[n] ?? 0));
+    const delivery = all && (rows[i]?.delivery ?? '');
+    const open = delivery !== undefined && (options.unfolded.has(delivery) || (at?.delivery === delivery && at !== rows[i]));
+    if (all && open) for (let n = all.length - 2; n >= 0; n--) places.push(~(all[n] ?? 0));
   }
   return { places, members };
 }
 
-/** Where the attempts of deliveries with several of them stand among the first shown of rows. */
-export function membersOf(rows: readonly Capture[], shown: number, several: Options['several']): Map<string, number[]> {
+/**
+ * Where the attempts of deliveries with several of them stand among the first shown of rows; groups gets the same by row.
+ * A list of 100 000 rows pays for each look into a map, so there is one for each row.
+ */
+export function membersOf(rows: readonly Capture[], shown: number, several: Options['several'], groups: (number[] | undefined)[] = []): Map<string, number[]> {
   const members = new Map<string, number[]>();
   if (several.size === 0) return members;
+  for (const delivery of several.keys()) members.set(delivery, []);
   for (let i = 0; i < shown; i++) {
-    const delivery = rows[i]?.delivery ?? '';
-    if (!several.has(delivery)) continue;
-    const known = members.get(delivery);
-    if (known) known.push(i);
-    else members.set(delivery, [i]);
+    const known = members.get(rows[i]?.delivery ?? '');
+    known?.push(i);
+    groups.push(known);
   }
   for (const [delivery, all] of members) if (all.length < 2) members.delete(delivery);
   return members;
