@@ -45,7 +45,7 @@ type serveCommand struct {
 	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
 	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
 	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
-	NoIndex      bool     `help:"Keep no search index, and take away one that is there. The index takes about a quarter of the space of what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
+	NoIndex      bool     `help:"Keep no search index, and take away one that is there. The index takes about half as much space again as what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
 	Replay       []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 }
 
