@@ -33,7 +33,11 @@ func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.find(r.Context(), l)
+	var found found
+	err = ended(r.Context(), func() (list []webhook.Capture, err error) {
+		found, err = s.find(r.Context(), l)
+		return found.captures, err
+	})
 	if err != nil {
 		return err
 	}
@@ -119,6 +123,9 @@ func cursor(seq webhook.Seq) *int64 {
 }
 
 func (s *Server) deleteCaptures(w http.ResponseWriter, r *http.Request) error {
+	if asked := r.URL.Query(); asked.Has("q") || asked.Has("before") || asked.Has("after") || asked.Has("until") || asked.Has("limit") {
+		return s.deleteFound(w, r)
+	}
 	q, err := params(r, "class", "through")
 	if err != nil {
 		return err
@@ -158,7 +165,11 @@ func (s *Server) getCapture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.capture(r)
+	var c webhook.Capture
+	err = ended(r.Context(), func() (list []webhook.Capture, err error) {
+		c, err = s.capture(r)
+		return []webhook.Capture{c}, err
+	})
 	if err != nil {
 		return err
 	}

@@ -206,7 +206,7 @@ func TestDeleteCaptures(t *testing.T) {
 		}
 	}
 	refused(t, r.call(t, http.MethodGet, fmt.Sprintf("%s/%d", captures, first.Seq), ""), 404, "not_found")
-	for _, bad := range []string{"klass=rejected", "through=0", "q=x", "class=all", "reveal=true"} {
+	for _, bad := range []string{"klass=rejected", "through=0", "q=x&through=1", "class=all", "reveal=true"} {
 		refused(t, r.call(t, http.MethodDelete, captures+"?"+bad, ""), 400, "invalid")
 	}
 	if got := decoded[api.Deleted](t, r.call(t, http.MethodDelete, captures+"?class=rejected", ""), 200); got.Deleted != 1 {
@@ -214,6 +214,40 @@ func TestDeleteCaptures(t *testing.T) {
 	}
 	if got := decoded[api.Deleted](t, r.call(t, http.MethodDelete, captures, ""), 200); got.Deleted != 1 {
 		t.Errorf("%d of the rest deleted", got.Deleted)
+	}
+}
+
+// TestDeleteFound deletes what lists with the same parameters have.
+func TestDeleteFound(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoint(t, "default")
+	var seqs []webhook.Seq
+	for i := range 120 {
+		body := fmt.Sprintf(`{"n":%d,"kind":"%s"}`, i, []string{"even", "odd"}[i%2])
+		seqs = append(seqs, r.capture(t, "default", body).Seq)
+	}
+	r.settled(t)
+	for _, test := range []struct {
+		query         string
+		deleted, left int
+	}{
+		{"q=body.kind:odd", 60, 60},
+		{"q=body.kind:odd", 0, 60},
+		{fmt.Sprintf("before=%d", seqs[10]), 5, 55},
+		{fmt.Sprintf("after=%d", seqs[109]), 5, 50},
+		{"limit=7", 7, 43},
+		{"limit=3&order=asc", 3, 40},
+		{"q=nothing-of-the-kind", 0, 40},
+		{"class=rejected&limit=5", 0, 40},
+		{"limit=1000", 40, 0},
+	} {
+		if got := decoded[api.Deleted](t, r.call(t, http.MethodDelete, captures+"?"+test.query, ""), 200); got.Deleted != test.deleted {
+			t.Errorf("%s: %d deleted, want %d", test.query, got.Deleted, test.deleted)
+		}
+		if left := get[api.Captures](t, r, captures+"?limit=1000"); len(left.Captures) != test.left {
+			t.Errorf("%s: %d left, want %d", test.query, len(left.Captures), test.left)
+		}
 	}
 }
 

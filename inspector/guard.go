@@ -81,7 +81,7 @@ func secure(h http.Header, page bool) {
 // ends with it.
 func (s *Server) admit(r *http.Request) (ctx context.Context, leave func(), err error) {
 	if !s.guard.host(r) {
-		return nil, nil, fmt.Errorf("%w: %q: call it by a loopback name with the listener's port, or allow the name", errHost, r.Host)
+		return nil, nil, fmt.Errorf("%w: %q: call it by a loopback name, or allow the name", errHost, r.Host)
 	}
 	public := s.public(r)
 	if err = s.guard.origin(r, public); err != nil {
@@ -118,29 +118,19 @@ func (s *Server) public(r *http.Request) bool {
 	}
 }
 
-// host reports whether the Host header names this server: a loopback name or address with the listener's
-// port, or a configured one. A page of a rebound name fails here.
+// host reports whether the Host header names this server: a loopback name or address, with any port because ports are
+// mapped, or a configured one. A page of a rebound name fails here.
 func (g guard) host(r *http.Request) bool {
 	host := strings.ToLower(r.Host)
-	name, port, err := net.SplitHostPort(host)
+	name, _, err := net.SplitHostPort(host)
 	if err != nil {
-		name, port = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), "80"
-		if r.TLS != nil {
-			port = "443"
-		}
+		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	}
-	if slices.Contains(g.hosts, host) || slices.Contains(g.hosts, name) {
+	if name == "localhost" || slices.Contains(g.hosts, host) || slices.Contains(g.hosts, name) {
 		return true
 	}
-	if addr, parseErr := netip.ParseAddr(name); name != "localhost" && (parseErr != nil || !addr.IsLoopback() || addr.Zone() != "") {
-		return false
-	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return true
-	}
-	_, own, err := net.SplitHostPort(local.String())
-	return err != nil || own == port
+	addr, err := netip.ParseAddr(name)
+	return err == nil && addr.IsLoopback() && addr.Zone() == ""
 }
 
 // origin returns errOrigin for a call that a page of another origin makes. What changes nothing and is open

@@ -83,7 +83,7 @@ func TestEveryRouteChecksTheHost(t *testing.T) {
 	port := r.http.URL[strings.LastIndex(r.http.URL, ":"):]
 	host := func(h string) change { return func(req *http.Request) { req.Host = h } }
 	wrong := []string{
-		"rebind.test", "rebind.test" + port, "127.0.0.1", "127.0.0.1:1", "localhost." + port, "localhost.evil.test" + port,
+		"rebind.test", "rebind.test" + port, "localhost." + port, "localhost.evil.test" + port,
 		"evil.test:80@127.0.0.1", "0.0.0.0" + port, "127.1" + port, "2130706433" + port, "one.example.com", "[fe80::1%25lo]" + port,
 	}
 	for _, at := range append(routes(t, r), route{"page", "GET", "/"}, route{"page", "GET", "/assets/app.js"}) {
@@ -97,7 +97,7 @@ func TestEveryRouteChecksTheHost(t *testing.T) {
 		}
 	}
 	for _, h := range []string{
-		"127.0.0.1" + port, "127.9.9.9" + port, "localhost" + port, "LOCALHOST" + port, "[::1]" + port,
+		"127.0.0.1", "127.0.0.1:1", "localhost", "localhost:8081", "127.0.0.1" + port, "127.9.9.9" + port, "localhost" + port, "LOCALHOST" + port, "[::1]" + port,
 		"hooks.example.com", "hooks.example.com:444", "one.example.com:99",
 	} {
 		if a := r.call(t, http.MethodGet, "/api/v1/info", "", host(h)); a.StatusCode != http.StatusOK {
