@@ -56,6 +56,13 @@ func Tail(ctx context.Context, c *Client, opts TailOptions, out io.Writer) error
 	if opts.connected == nil {
 		opts.connected = func(bool) {}
 	}
+	if opts.Endpoint != "" {
+		// The feed of an endpoint that is not there says nothing.
+		in := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(opts.Endpoint)}
+		if err := c.do(ctx, in, new(api.Endpoint)); err != nil {
+			return err
+		}
+	}
 	t := &tail{client: c, opts: opts, out: out, waiting: map[int64]*held{}}
 	pause := firstPause
 	for {
