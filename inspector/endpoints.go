@@ -34,12 +34,8 @@ func (s *Server) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var form api.Endpoint
-	if err = api.Decode(body, &form); err != nil {
+	if err := readInto(w, r, maxRequestBody, &form); err != nil {
 		return err
 	}
 	if g := grantOf(r.Context()); !g.Covers(form.Name) {
@@ -83,7 +79,7 @@ func (s *Server) update(w http.ResponseWriter, r *http.Request, start func(api.E
 	if err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
+	body, err := readObject(w, r, maxRequestBody)
 	if err != nil {
 		return err
 	}

@@ -12,12 +12,8 @@ func (s *Server) changeNote(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	text, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.NoteInput
-	if err := api.Decode(text, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
 	if in.Pinned == nil && in.Text == nil {

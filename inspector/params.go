@@ -11,10 +11,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -123,20 +123,22 @@ func captureOf(r *http.Request) (endpoint string, seq webhook.Seq, err error) {
 	return vars["endpoint"], webhook.Seq(n), nil
 }
 
-// readObject reads a request's body, which must be a JSON object. It refuses other content types
-// (errMediaType) and bodies over 1 MiB (errTooLarge).
-func readObject(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	return readObjectUpTo(w, r, maxRequestBody)
+// readInto decodes a request's body as readObject reads it.
+func readInto(w http.ResponseWriter, r *http.Request, most int64, in any) error {
+	body, err := readObject(w, r, most)
+	if err != nil {
+		return err
+	}
+	return api.Decode(body, in)
 }
 
-// readObjectUpTo is readObject with another bound.
-func readObjectUpTo(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
+// readObject reads a request's body, which must be a JSON object. It refuses other content types
+// (errMediaType) and bodies over a bound (errTooLarge).
+func readObject(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
 		return nil, fmt.Errorf("%w, not %q", errMediaType, r.Header.Get("Content-Type"))
 	}
-	// A writer without deadlines, as in a test, has none to set.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {

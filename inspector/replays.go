@@ -79,12 +79,8 @@ func (s *Server) recordReplay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.Replay
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
 	in.Capture, in.Endpoint = int64(seq), endpoint
@@ -134,12 +130,8 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObjectUpTo(w, r, maxEdited)
-	if err != nil {
-		return err
-	}
 	var in api.ReplayInput
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxEdited, &in); err != nil {
 		return err
 	}
 	order, err := s.order(&c, &in)

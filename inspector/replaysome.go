@@ -24,12 +24,8 @@ func (s *Server) replaySome(w http.ResponseWriter, r *http.Request) error {
 	if _, err = s.endpointOf(r); err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.ReplaysInput
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
 	job := &someReplays{server: s, view: v, in: in, endpoint: mux.Vars(r)["endpoint"], w: w}

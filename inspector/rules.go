@@ -48,12 +48,8 @@ func (s *Server) dryRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObjectUpTo(w, r, maxTrialBody)
-	if err != nil {
-		return err
-	}
 	var form api.DryRunInput
-	if err = api.Decode(body, &form); err != nil {
+	if err := readInto(w, r, maxTrialBody, &form); err != nil {
 		return err
 	}
 	if s.cfg.Rules.Try == nil {
@@ -160,12 +156,8 @@ func (s *Server) importRules(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
 	}
-	body, err := readObjectUpTo(w, r, maxImport)
-	if err != nil {
-		return err
-	}
 	var form api.ImportInput
-	if err = api.Decode(body, &form); err != nil {
+	if err := readInto(w, r, maxImport, &form); err != nil {
 		return err
 	}
 	if s.cfg.Rules.Write == nil {

@@ -35,12 +35,8 @@ func (s *Server) createShare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.ShareInput
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
 	if in.Life == 0 {

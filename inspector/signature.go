@@ -16,11 +16,7 @@ func (s *Server) explainSignature(w http.ResponseWriter, r *http.Request) error 
 	}
 	var form api.SignatureInput
 	if r.ContentLength != 0 {
-		body, err := readObject(w, r)
-		if err != nil {
-			return err
-		}
-		if err = api.Decode(body, &form); err != nil {
+		if err := readInto(w, r, maxRequestBody, &form); err != nil {
 			return err
 		}
 	}

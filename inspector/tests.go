@@ -76,12 +76,8 @@ func (s *Server) startTest(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.TestInput
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
 	// The server itself calls the address, which may be a private one.
@@ -148,12 +144,8 @@ func (s *Server) changeTest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var change api.TestChange
-	if err = api.Decode(body, &change); err != nil {
+	if err := readInto(w, r, maxRequestBody, &change); err != nil {
 		return err
 	}
 	if change.Paused == nil {

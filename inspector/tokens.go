@@ -46,15 +46,11 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
 	}
-	body, err := readObject(w, r)
-	if err != nil {
-		return err
-	}
 	var in api.TokenInput
-	if err = api.Decode(body, &in); err != nil {
+	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
-	if err = s.checkToken(&in); err != nil {
+	if err := s.checkToken(&in); err != nil {
 		return err
 	}
 	key, now := access.NewKey(access.TokenKey), s.cfg.Now().UTC()
@@ -70,7 +66,7 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 	if !t.Expires.IsZero() {
 		noting(r.Context(), fact("expires_at", t.Expires.Format(time.RFC3339)))
 	}
-	if err = s.store.SaveToken(r.Context(), t); err != nil {
+	if err := s.store.SaveToken(r.Context(), t); err != nil {
 		return err
 	}
 	w.Header().Set("Location", "/api/v1/tokens/"+t.ID)
