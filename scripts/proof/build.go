@@ -43,6 +43,9 @@ func readControls() (map[string]control, error) {
 
 // Lab builds the program, whole or without a guard, and gives experiments their folders.
 type Lab struct {
+	// Short makes each try smaller, for tests.
+	Short bool
+
 	source, cache string
 	controls      map[string]control
 

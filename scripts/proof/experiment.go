@@ -32,6 +32,8 @@ type Experiment struct {
 	Tries int
 	// Certain tells that a control fails at the first try or never.
 	Certain bool
+	// Elsewhere tells that make test has it anyway, Long that it has no short version.
+	Elsewhere, Long bool
 	// Needs returns ErrNotHere when this machine cannot run it; nil means that any can.
 	Needs func() error
 	// Try tries the promise once, or a handful of times, in seconds. An error is trouble of the experiment's own.

@@ -37,6 +37,8 @@ type program struct {
 	before []string
 	// flags are further ones of serve.
 	flags []string
+	// short asks for a smaller load.
+	short bool
 
 	Receiver  string `json:"receiver"`
 	Inspector string `json:"inspector"`
@@ -56,8 +58,13 @@ func newProgram(ctx context.Context, b *Build, folder, data string) (*program, e
 	if data == "" {
 		data = filepath.Join(folder, "data")
 	}
-	return &program{binary: binary, folder: folder, data: data, log: new(output)}, os.WriteFile(
-		filepath.Join(folder, "hookrange.yaml"), []byte(settings), 0o600)
+	p := &program{binary: binary, folder: folder, data: data, log: new(output)}
+	return p, p.declare(settings)
+}
+
+// declare sets the file of settings for the next start.
+func (p *program) declare(settings string) error {
+	return os.WriteFile(filepath.Join(p.folder, "hookrange.yaml"), []byte(settings), 0o600)
 }
 
 // start starts the program and returns when it accepts.

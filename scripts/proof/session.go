@@ -64,14 +64,12 @@ func NewSession(ctx context.Context, lab *Lab, out io.Writer) (*Session, error) 
 
 // fingerprint is over all files that git knows and that are no prose.
 func fingerprint(ctx context.Context, source string) (string, error) {
-	list := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".", ":!*.md", ":!inspector/ui/screenshots")
-	list.Dir = source
-	names, err := list.Output()
+	names, err := sources(ctx, source)
 	if err != nil {
-		return "", fmt.Errorf("list the sources: %w", err)
+		return "", err
 	}
 	sum := sha256.New()
-	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(source, name))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", err
@@ -79,6 +77,17 @@ func fingerprint(ctx context.Context, source string) (string, error) {
 		fmt.Fprintf(sum, "%s %d\n%s", name, len(content), content)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// sources lists these files.
+func sources(ctx context.Context, source string) ([]string, error) {
+	list := exec.CommandContext(ctx, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", ".", ":!*.md", ":!inspector/ui/screenshots")
+	list.Dir = source
+	names, err := list.Output()
+	if err != nil {
+		return nil, fmt.Errorf("list the sources: %w", err)
+	}
+	return strings.Split(strings.TrimRight(string(names), "\x00"), "\x00"), nil
 }
 
 // Run gives each experiment its share of the time, again and again, until all have reached their goals, time is over or

@@ -35,7 +35,7 @@ func suites() ([]Experiment, error) {
 	}
 	experiments := make([]Experiment, 0, len(list))
 	for _, s := range list {
-		e := Experiment{Name: s.Name, Promise: s.Promise, Unit: "tests", Goal: s.Goal, Controls: s.Controls, Certain: true, Try: s.try}
+		e := Experiment{Name: s.Name, Promise: s.Promise, Unit: "tests", Goal: s.Goal, Controls: s.Controls, Certain: true, Elsewhere: true, Try: s.try}
 		if s.Needs != "" {
 			e.Needs = needsTool(s.Needs)
 		}

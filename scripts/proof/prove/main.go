@@ -21,6 +21,7 @@ type grammar struct {
 	Minutes float64  `help:"How long the experiments may take together." default:"30"`
 	Only    []string `help:"Experiments to run; all of them when none is named." placeholder:"NAME"`
 	List    bool     `help:"Print the experiments and do nothing."`
+	Bill    string   `help:"Print the bill of materials (CycloneDX) of this built program and do nothing." placeholder:"PROGRAM"`
 	Source  string   `help:"The module's folder." default:"." type:"existingdir"`
 	Cache   string   `help:"Folder for what is built and measured. Results are kept while the sources stay the same." default:".cache/proof"`
 	Table   string   `help:"File that has a place for the table." default:"README.md"`
@@ -42,6 +43,9 @@ func main() {
 
 // run runs what is asked for, and tells whether no promise was broken and none is without proof.
 func (g *grammar) run(ctx context.Context, out io.Writer) (well bool, err error) {
+	if g.Bill != "" {
+		return true, proof.Bill(out, g.Bill)
+	}
 	all, err := proof.Experiments()
 	if err != nil {
 		return false, err
