@@ -2,6 +2,7 @@ package inspector
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"net/http"
 	"strings"
@@ -34,8 +35,8 @@ func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var found found
-	err = ended(r.Context(), func() (list []webhook.Capture, err error) {
-		found, err = s.find(r.Context(), l)
+	err = ended(r.Context(), func(ctx context.Context) (list []webhook.Capture, err error) {
+		found, err = s.find(ctx, l)
 		return found.captures, err
 	})
 	if err != nil {
@@ -166,7 +167,7 @@ func (s *Server) getCapture(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var c webhook.Capture
-	err = ended(r.Context(), func() (list []webhook.Capture, err error) {
+	err = ended(r.Context(), func(context.Context) (list []webhook.Capture, err error) {
 		c, err = s.capture(r)
 		return []webhook.Capture{c}, err
 	})

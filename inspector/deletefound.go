@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
@@ -30,7 +31,7 @@ func (s *Server) deleteFound(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		n, err := s.deleteEach(r, page.captures)
+		n, err := s.deleteEach(r.Context(), page.captures)
 		out.Deleted += n
 		if err != nil {
 			return err
@@ -52,11 +53,11 @@ func (s *Server) deleteFound(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deleteEach deletes captures, at once so that they share their commits.
-func (s *Server) deleteEach(r *http.Request, captures []webhook.Capture) (deleted int, err error) {
+func (s *Server) deleteEach(ctx context.Context, captures []webhook.Capture) (deleted int, err error) {
 	failures := make([]error, len(captures))
 	var under sync.WaitGroup
 	for i := range captures {
-		under.Go(func() { failures[i] = s.store.DeleteCapture(r.Context(), captures[i].Endpoint, captures[i].Seq) })
+		under.Go(func() { failures[i] = s.store.DeleteCapture(ctx, captures[i].Endpoint, captures[i].Seq) })
 	}
 	under.Wait()
 	for _, failure := range failures {

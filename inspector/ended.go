@@ -19,10 +19,10 @@ const (
 
 // ended looks until no capture that it returns lacks an outcome that is on its way to the disk: who reads right after an
 // answer is told what became of it. Answers that are planned to take their time are not waited for.
-func ended(ctx context.Context, look func() ([]webhook.Capture, error)) error {
+func ended(ctx context.Context, look func(context.Context) ([]webhook.Capture, error)) error {
 	start := time.Now()
 	for pause := outcomePause; ; pause *= 2 {
-		captures, err := look()
+		captures, err := look(ctx)
 		if err != nil || time.Since(start) > outcomeTime || !slices.ContainsFunc(captures, func(c webhook.Capture) bool {
 			atOnce := c.Plan.After == 0 && c.Plan.Fault == "" && c.Plan.Size == 0
 			return c.Outcome == nil && atOnce && c.ReceivedAt.Before(start) && start.Sub(c.ReceivedAt) < recent

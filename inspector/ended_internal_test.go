@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,7 @@ func TestEndedWaitsForOutcomesThatAreOnTheirWay(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
 				c := webhook.Capture{ReceivedAt: start.Add(-test.age - time.Millisecond), Plan: test.plan}
-				err := ended(t.Context(), func() ([]webhook.Capture, error) {
+				err := ended(t.Context(), func(context.Context) ([]webhook.Capture, error) {
 					if time.Since(start) >= test.comes {
 						c.Outcome = &webhook.Outcome{Status: 200}
 					}

@@ -116,7 +116,7 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 
 // reload takes over the outcomes that have come since captures were read.
 func (s *Server) reload(ctx context.Context, captures []webhook.Capture) error {
-	return ended(ctx, func() ([]webhook.Capture, error) {
+	return ended(ctx, func(ctx context.Context) ([]webhook.Capture, error) {
 		for i := range captures {
 			c := &captures[i]
 			if c.Outcome != nil {

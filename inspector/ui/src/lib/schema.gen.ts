@@ -113,7 +113,8 @@ export interface paths {
         /**
          * Delete captures
          * @description All of the endpoint's, or those of the classes named, up to and with `through`. Where no class is named, its
-         *     connections up to there go too.
+         *     connections up to there go too. With `q`, `before`, `after`, `until` or `limit`, which do not go with `through`, those
+         *     that a list with the same parameters would have, and no connections; without `limit`, all pages of it.
          */
         delete: operations["deleteCaptures"];
         options?: never;
@@ -2513,6 +2514,19 @@ export interface operations {
                 /** @description Classes, all by default; repeated, or with commas. */
                 class?: components["parameters"]["class"];
                 through?: number;
+                /** @description Only what comes before this seq; 0 is no bound. */
+                before?: components["parameters"]["before"];
+                /** @description Only captures with a greater seq. */
+                after?: components["parameters"]["afterSeq"];
+                /**
+                 * @description Only captures up to a time. Captures are in the order in which they were read whole; one that arrived at
+                 *     about that time may stand on either side.
+                 */
+                until?: components["parameters"]["untilTime"];
+                limit?: components["parameters"]["limit"];
+                /** @description Search terms. */
+                q?: components["parameters"]["terms"];
+                order?: components["parameters"]["order"];
             };
             header?: never;
             path: {
