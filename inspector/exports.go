@@ -141,7 +141,7 @@ func (s *Server) exporting(r *http.Request) (*exporting, error) {
 	}
 	x.query = webhook.Query{
 		Endpoint: ep.Name, Classes: classes, Before: webhook.Seq(before), After: webhook.Seq(after), Limit: findPage, Ascending: true,
-		Narrow: x.terms.Narrow(),
+		Narrow: x.budget.narrow(x.terms),
 	}
 	return x, nil
 }
