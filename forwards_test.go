@@ -75,13 +75,13 @@ func TestForwards(t *testing.T) {
 	hook := s.ready.Endpoints[0].URL
 	target := app.URL + "/in?key=of-the-target"
 
-	s.wants(exitWrong, "--replay-private", "endpoint", "update", "default", "--forward", "http://127.0.0.1:9/")
-	s.wants(exitWrong, "loop", "endpoint", "update", "default", "--forward", hook)
-	s.wants(exitWrong, "made good", "endpoint", "update", "default", "--forward", target+" all sign=endpoint")
-	s.wants(exitWrong, "policy", "endpoint", "update", "default", "--forward", target+" policy=hourly")
-	s.wants(exitWrong, "size", "endpoint", "update", "default", "--forward", target+" q=size:huge")
-	s.wants(exitWrong, "give what to sign with", "endpoint", "update", "default", "--forward", target+" sign=github")
-	s.wants(exitWrong, `unknown word "alll"`, "endpoint", "update", "default", "--forward", target+" alll")
+	s.wants(exitUsage, "--replay-private", "endpoint", "update", "default", "--forward", "http://127.0.0.1:9/")
+	s.wants(exitUsage, "loop", "endpoint", "update", "default", "--forward", hook)
+	s.wants(exitUsage, "made good", "endpoint", "update", "default", "--forward", target+" all sign=endpoint")
+	s.wants(exitUsage, "policy", "endpoint", "update", "default", "--forward", target+" policy=hourly")
+	s.wants(exitUsage, "size", "endpoint", "update", "default", "--forward", target+" q=size:huge")
+	s.wants(exitUsage, "give what to sign with", "endpoint", "update", "default", "--forward", target+" sign=github")
+	s.wants(exitUsage, `unknown word "alll"`, "endpoint", "update", "default", "--forward", target+" alll")
 	s.wants(exitDone, "/in?••• sign=github", "endpoint", "update", "default",
 		"--forward", target+" sign=github secret=between-the-two", "--forward", "http://127.0.0.1:1/ policy=agent-server-js")
 

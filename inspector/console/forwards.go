@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 // setForwards puts forwards into a change as a command line gives them; an empty text is none, and without any text they
@@ -54,7 +55,7 @@ func parseForward(text string) (api.Forward, error) {
 			f.Policy = value
 		default:
 			return f, &Error{
-				text: fmt.Sprintf("--forward %q: unknown word %q", target, key),
+				text: fmt.Sprintf("--forward %q: unknown word %q", target, key), err: webhook.ErrInvalid,
 				hint: "write 'URL [all] [off] [sign=SCHEME] [secret=SECRET] [policy=POLICY] [q=QUERY]'",
 			}
 		}
