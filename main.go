@@ -57,7 +57,7 @@ func ownTerminal() console.Terminal {
 func tune() {
 	const (
 		percent    = 400
-		limit      = 256 << 20
+		limit      = 224 << 20
 		processors = 4
 	)
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
