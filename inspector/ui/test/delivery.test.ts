@@ -38,6 +38,12 @@ describe('marks', () => {
     expect(marks.map((m) => m.kind)).toEqual(['identical', 'repeated']);
     expect(marks[1]?.says).toContain('Attempt 1 had been answered 200');
   });
+  test('a duplicate within the millisecond', () => {
+    const answered = attempt(1, 0, 200, { received_at: '2026-11-22T12:00:00.000600Z', outcome: { ...outcome(9), done_ms: 6.3 } });
+    const kinds = (at: string) => marksOf(attempt(2, 0, 200, { received_at: at }), [answered]).map((m) => m.kind);
+    expect(kinds('2026-11-22T12:00:00.006950Z')).toEqual(['identical', 'repeated']);
+    expect(kinds('2026-11-22T12:00:00.006700Z')).toEqual(['identical']);
+  });
   test('no duplicate while the 2xx had not ended, was cut off, or the sender was gone', () => {
     const ended = (over: object) => attempt(1, 0, 200, { outcome: { ...outcome(9), done_ms: 10, ...over } });
     for (const over of [{ done_ms: 2000 }, { fault: 'truncate' }, { sender_hung_up_ms: 4 }]) {

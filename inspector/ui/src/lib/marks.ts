@@ -35,7 +35,7 @@ export function marksOf(capture: Marked, earlier: readonly Marked[]): Mark[] {
       marks.push({ kind: 'changed', word: 'changed body', says: `Its body is not attempt ${before.attempt}'s.`, tone: 'warn' });
     }
   }
-  const done = earlier.find((a) => delivered(a) && endOf(a) <= time(capture));
+  const done = earlier.find((a) => delivered(a) && endOf(a) <= time(capture) + rounding);
   if (done) {
     marks.push({ kind: 'repeated', word: 'after a 2xx', says: `Attempt ${done.attempt} had been answered ${done.outcome?.status}: this one is a duplicate.`, tone: 'bad' });
   }
@@ -78,7 +78,14 @@ function sentAt(row: Marked): { at: number; by: string } | undefined {
   return Number.isNaN(at) ? undefined : { at, by: 'webhook_sent_at' };
 }
 
-const time = (c: Pick<Capture, 'received_at'>) => Date.parse(c.received_at);
+/** Milliseconds, with the microseconds that Date leaves out: a retry may come within the millisecond. */
+function time(c: Pick<Capture, 'received_at'>): number {
+  const rest = /\.\d{3}(\d+)/.exec(c.received_at)?.[1];
+  return Date.parse(c.received_at) + (rest ? Number(`0.${rest}`) : 0);
+}
+
+/** What rounding may make of two moments. */
+const rounding = 0.05;
 
 /** When the answer to a capture had ended; never while it goes on. */
 function endOf(c: Pick<Capture, 'received_at' | 'outcome'>): number {
