@@ -151,9 +151,11 @@ func (e *evidence) doubt(from, to time.Time) time.Duration {
 	return e.clock.At(from) + e.clock.At(to)
 }
 
-// doubtOf is by how much the gap before an attempt may be wrong.
+// doubtOf is by how much the gap before an attempt may be wrong, or longer than its sender meant it: one on this machine
+// sees the answer late when the machine stands still just then.
 func (e *evidence) doubtOf(a *attempt) time.Duration {
-	return e.doubt(a.ReceivedAt.Add(-*a.gap), a.ReceivedAt) + a.unsure
+	before := a.ReceivedAt.Add(-*a.gap)
+	return e.doubt(before, a.ReceivedAt) + e.clock.After(before) + a.unsure
 }
 
 // ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start. A

@@ -118,3 +118,23 @@ func (w *Watch) At(moment time.Time) time.Duration {
 	}
 	return sum
 }
+
+// After is by how much later than it should somebody may have acted on a moment: all stalls together that follow it
+// without a break.
+func (w *Watch) After(moment time.Time) time.Duration {
+	w.canary.mu.Lock()
+	defer w.canary.mu.Unlock()
+	var sum time.Duration
+	edge := moment
+	for _, s := range w.stalls {
+		if !s.ended.After(moment) {
+			continue
+		}
+		if s.ended.Add(-s.late).After(edge.Add(stallReach)) {
+			break
+		}
+		sum += min(s.late, s.ended.Sub(moment))
+		edge = s.ended
+	}
+	return sum
+}

@@ -68,6 +68,14 @@ func TestWatch(t *testing.T) {
 				t.Errorf("late by %v at %v, want %v", got, moment.Sub(first), want)
 			}
 		}
+		for moment, want := range map[time.Time]time.Duration{
+			calm: 0, first: 0, first.Add(-31 * time.Millisecond): 30 * time.Millisecond, first.Add(-80 * time.Millisecond): 70 * time.Millisecond,
+			first.Add(-200 * time.Millisecond): 0, chain.Add(-25 * time.Millisecond): 50 * time.Millisecond, chain: 30 * time.Millisecond, chain2: 0,
+		} {
+			if got := whole.After(moment); got != want {
+				t.Errorf("late by %v after %v, want %v", got, moment.Sub(first), want)
+			}
+		}
 		second.End()
 		stop()
 		running.Wait()
