@@ -194,6 +194,25 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// TestTableKeepsRows of what was measured elsewhere.
+func TestTableKeepsRows(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "table.md")
+	const (
+		one = "| one | 5 of 5 | | holds | 2026-01-01 abc `make proof ONLY=one` |\n"
+		two = "| two | 5 of 5 | | holds | 2026-01-01 abc `make proof ONLY=two` |\n"
+	)
+	mustWrite(t, file, "<!-- proof: written by make proof -->\n"+one+two+"<!-- proof: end -->\n")
+	fresh := strings.Replace(two, "abc", "def", 1)
+	if err := proof.WriteTable(file, "| one | none | | not run | never `make proof ONLY=one` |\n"+fresh); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(file)
+	if want := one + fresh + "<!-- proof: end -->"; err != nil || !strings.Contains(string(raw), want) {
+		t.Errorf("%v, the table is\n%s", err, raw)
+	}
+}
+
 func mustWrite(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

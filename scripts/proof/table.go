@@ -55,14 +55,36 @@ func cell(text string) string {
 	return text
 }
 
-// WriteTable puts a table between the two comments of a file.
+// keep returns a table with the rows of the one before it for what has not been measured here.
+func keep(table, before string) string {
+	measured := func(line string) string {
+		_, by, _ := strings.Cut(line, "`make proof ONLY=")
+		return by
+	}
+	rows := make(map[string]string)
+	for line := range strings.Lines(before) {
+		if by := measured(line); by != "" {
+			rows[by] = line
+		}
+	}
+	var b strings.Builder
+	for line := range strings.Lines(table) {
+		if old, there := rows[measured(line)]; there && strings.Contains(line, "| never `make proof ") {
+			line = old
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+// WriteTable puts a table between the two comments of a file. Rows of what was never measured here stay as they are there.
 func WriteTable(path, table string) error {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	before, rest, found := strings.Cut(string(raw), begin)
-	_, after, closed := strings.Cut(rest, end)
+	old, after, closed := strings.Cut(rest, end)
 	if !found || !closed {
 		return fmt.Errorf("%s has no place for the table: put the comments %s and %s where it is to be", path, begin, end)
 	}
@@ -71,7 +93,7 @@ func WriteTable(path, table string) error {
 		return err
 	}
 	//nolint:gosec // the caller names the file
-	return os.WriteFile(path, []byte(before+begin+"\n"+table+end+after), info.Mode().Perm())
+	return os.WriteFile(path, []byte(before+begin+"\n"+keep(table, old)+end+after), info.Mode().Perm())
 }
 
 // Machine says what machine this is.
