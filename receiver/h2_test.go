@@ -91,7 +91,7 @@ func TestBrokenAnswersOnHTTP2(t *testing.T) {
 	}{
 		"truncate/body=0123456789":       {200, 10, "01234", []string{"INTERNAL_ERROR"}, true},
 		`truncate/body=""`:               {200, 16, "", []string{"INTERNAL_ERROR"}, true},
-		"reset@body/body=0123456789":     {200, 10, "01234", []string{"reset by peer", "EOF", "broken pipe"}, false},
+		"reset@body/body=0123456789":     {200, 10, "01234", []string{"reset by peer", "EOF", "broken pipe", "closed network connection"}, false},
 		"garbage":                        {0, 0, "", []string{"frame too large"}, false},
 		"garbage/body=hello":             {0, 0, "", []string{"EOF"}, false},
 		"drip/rate=100/body=0123456789":  {200, 10, "0123456789", nil, true},
