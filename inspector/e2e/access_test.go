@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -191,10 +190,7 @@ func testTokensScreen(r *rig) {
 // naming a folder it keeps pictures of them there.
 func testAccessAccessibility(r *rig) {
 	t := r.t
-	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		t.Skipf("axe-core is not installed, so nothing is checked: %v", err)
-	}
+	source := axe(t)
 	s := r.serve()
 	seq := s.deliver([]byte(`{"plain":"for everybody"}`), "Content-Type", "application/json")
 	viewer := s.token("A viewer with a rather long name", "view")
@@ -203,18 +199,7 @@ func testAccessAccessibility(r *rig) {
 	s.call(http.MethodPost, fmt.Sprintf("/endpoints/default/captures/%d/share", seq), map[string]any{}, &share)
 	looks := func(p *tab, name string) {
 		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{1280, 320} {
-				p.colours(scheme)
-				p.size(width, 900)
-				for _, v := range audit(p, string(source)) {
-					t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", name, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
-				}
-				if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
-					t.Errorf("%s, %s, %d px wide: the page is %d px wide", name, scheme, width, got)
-				}
-			}
-		}
+		accessible(p, source, name, 900, func(string) {})
 		if to := os.Getenv("HOOKRANGE_SCREENSHOTS"); to != "" && to != "1" {
 			each(p, to, name)
 		}

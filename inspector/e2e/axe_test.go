@@ -40,6 +40,25 @@ func audit(p *tab, source string) []violation {
 	}`)
 }
 
+// accessible looks for violations, and for a page that is wider than its window, in both themes and two widths. Show brings
+// up what is looked at, each time, and may keep a picture of it under that name.
+func accessible(p *tab, source, where string, height int64, show func(picture string)) {
+	p.t.Helper()
+	for _, scheme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 320} {
+			p.colours(scheme)
+			p.size(width, height)
+			show(fmt.Sprintf("%s-%d-%s", where, width, scheme))
+			for _, v := range audit(p, source) {
+				p.t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", where, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
+			}
+			if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
+				p.t.Errorf("%s, %s, %d px wide: the page is %d px wide", where, scheme, width, got)
+			}
+		}
+	}
+}
+
 func testAccessibility(r *rig) {
 	t := r.t
 	source := axe(t)
@@ -47,19 +66,7 @@ func testAccessibility(r *rig) {
 	p := r.tab(s.ready.Inspector)
 	looks := func(where string, screen func()) {
 		t.Helper()
-		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{1280, 320} {
-				p.colours(scheme)
-				p.size(width, 900)
-				screen()
-				for _, v := range audit(p, source) {
-					t.Errorf("%s, %s, %d px wide: %s (%s): %s: %q", where, scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
-				}
-				if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
-					t.Errorf("%s, %s, %d px wide: the page is %d px wide", where, scheme, width, got)
-				}
-			}
-		}
+		accessible(p, source, where, 900, func(string) { screen() })
 	}
 	p.navigate("/")
 	looks("token", func() { p.sees("This inspector needs its token") })

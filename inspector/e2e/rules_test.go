@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/api"
@@ -104,30 +103,17 @@ func testRulesOfOthers(p *tab, s *server) {
 
 // testRulesLook checks the open editor for accessibility and width, and keeps pictures where they are asked for.
 func testRulesLook(p *tab) {
-	source, err := os.ReadFile(filepath.Join("..", "ui", "node_modules", "axe-core", "axe.min.js"))
-	if err != nil {
-		p.t.Fatalf("axe-core is not installed: %v", err)
-	}
+	source := axe(p.t)
 	p.navigate("/e/default/settings")
 	p.press("button", "paid orders…")
 	p.press("button", "Import")
 	p.press("button", "Try")
 	p.sees("What these rules would answer")
 	p.until("there is a result", `() => document.querySelector('[aria-labelledby=dry-run] pre') !== null`)
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{1280, 320} {
-			p.colours(scheme)
-			p.size(width, 1900)
-			eval[bool](p, `() => { document.querySelector('ol[aria-label=Rules]').scrollIntoView(); return true; }`)
-			for _, v := range audit(p, string(source)) {
-				p.t.Errorf("%s, %d px wide: %s (%s): %s: %q", scheme, width, v.ID, v.Impact, v.Help, v.Nodes)
-			}
-			if got := eval[int64](p, `() => document.documentElement.scrollWidth`); got > width {
-				p.t.Errorf("%s, %d px wide: the page is %d px wide", scheme, width, got)
-			}
-			if to := os.Getenv("HOOKRANGE_SCREENSHOTS"); len(to) > 1 {
-				save(p.t, to, fmt.Sprintf("rules-%d-%s", width, scheme), shot(p))
-			}
+	accessible(p, source, "rules", 1900, func(picture string) {
+		eval[bool](p, `() => { document.querySelector('ol[aria-label=Rules]').scrollIntoView(); return true; }`)
+		if to := os.Getenv("HOOKRANGE_SCREENSHOTS"); len(to) > 1 {
+			save(p.t, to, picture, shot(p))
 		}
-	}
+	})
 }
