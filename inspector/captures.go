@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"net/http"
 	"strings"
@@ -34,12 +33,11 @@ func (s *Server) listCaptures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var found found
-	err = ended(r.Context(), func(ctx context.Context) (list []webhook.Capture, err error) {
-		found, err = s.find(ctx, l)
-		return found.captures, err
-	})
+	found, err := s.find(r.Context(), l)
 	if err != nil {
+		return err
+	}
+	if err = s.outcomes(r.Context(), found.captures); err != nil {
 		return err
 	}
 	rows, err := s.rows(r.Context(), l.view, found.captures)
@@ -166,14 +164,15 @@ func (s *Server) getCapture(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var c webhook.Capture
-	err = ended(r.Context(), func(context.Context) (list []webhook.Capture, err error) {
-		c, err = s.capture(r)
-		return []webhook.Capture{c}, err
-	})
+	c, err := s.capture(r)
 	if err != nil {
 		return err
 	}
+	read := []webhook.Capture{c}
+	if err = s.outcomes(r.Context(), read); err != nil {
+		return err
+	}
+	c.Outcome = read[0].Outcome
 	described := s.described(v, c)
 	return writeJSON(w, http.StatusOK, v.Capture(&c, v.Payload(&described)))
 }

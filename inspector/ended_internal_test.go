@@ -1,7 +1,6 @@
 package inspector
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,14 +28,18 @@ func TestEndedWaitsForOutcomesThatAreOnTheirWay(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				c := webhook.Capture{ReceivedAt: start.Add(-test.age - time.Millisecond), Plan: test.plan}
-				err := ended(t.Context(), func(context.Context) ([]webhook.Capture, error) {
+				read := []webhook.Capture{{ReceivedAt: start.Add(-test.age - time.Millisecond), Plan: test.plan}}
+				look := func(c *webhook.Capture) error {
 					if time.Since(start) >= test.comes {
 						c.Outcome = &webhook.Outcome{Status: 200}
 					}
-					return []webhook.Capture{c}, nil
-				})
-				took := time.Since(start)
+					return nil
+				}
+				if test.comes == 0 {
+					read[0].Outcome = &webhook.Outcome{Status: 200}
+				}
+				err := ended(t.Context(), read, look)
+				c, took := read[0], time.Since(start)
 				if err != nil || (c.Outcome != nil) != test.has || (took > 0) != test.waits || took > 3*outcomeTime {
 					t.Errorf("outcome %v after %v, %v", c.Outcome, took, err)
 				}

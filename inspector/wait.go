@@ -49,7 +49,7 @@ func (s *Server) wait(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && s.ctx.Err() == nil {
 		return err
 	}
-	if err = s.reload(r.Context(), job.captures); err != nil {
+	if err = s.outcomes(r.Context(), job.captures); err != nil {
 		return err
 	}
 	rows, err := s.rows(r.Context(), job.view, job.captures)
@@ -112,26 +112,6 @@ func (s *Server) waiting(r *http.Request) (*waiting, error) {
 		Endpoint: ep.Name, Classes: classes, After: webhook.Seq(after), Limit: findPage, Ascending: true,
 	}
 	return job, nil
-}
-
-// reload takes over the outcomes that have come since captures were read.
-func (s *Server) reload(ctx context.Context, captures []webhook.Capture) error {
-	return ended(ctx, func(ctx context.Context) ([]webhook.Capture, error) {
-		for i := range captures {
-			c := &captures[i]
-			if c.Outcome != nil {
-				continue
-			}
-			page, err := s.store.Captures(ctx, webhook.Query{Endpoint: c.Endpoint, After: c.Seq - 1, Before: c.Seq + 1, Limit: 1})
-			if err != nil {
-				return nil, err
-			}
-			if len(page) == 1 {
-				c.Outcome = page[0].Outcome
-			}
-		}
-		return captures, nil
-	})
 }
 
 // timeout returns the wait's bound, given as a Go duration or in seconds.
