@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -197,16 +196,12 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	before, err := q.number("before", 0, 0, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	limit, err := q.number("limit", defaultLimit, 1, maxLimit)
+	before, limit, err := q.page()
 	if err != nil {
 		return err
 	}
 	list, err := s.store.Audit(r.Context(), webhook.AuditQuery{
-		Who: q.text("who"), Action: q.text("action"), Endpoint: q.text("endpoint"), Before: before, Limit: int(limit),
+		Who: q.text("who"), Action: q.text("action"), Endpoint: q.text("endpoint"), Before: before, Limit: limit,
 	})
 	if err != nil {
 		return err
@@ -216,7 +211,7 @@ func (s *Server) listAudit(w http.ResponseWriter, r *http.Request) error {
 		out.Entries[i] = api.AuditForm(&list[i])
 	}
 	// A full page may be the last one; the next is then empty.
-	if len(list) == int(limit) {
+	if len(list) == limit {
 		out.Next = new(list[len(list)-1].ID)
 	}
 	return writeJSON(w, http.StatusOK, out)

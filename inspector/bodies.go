@@ -36,12 +36,17 @@ func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, _ := s.shown(v, &c)
+	s.writeBody(w, v, &c, decoded)
+	return nil
+}
+
+// writeBody answers with a capture's body as a view has it.
+func (s *Server) writeBody(w http.ResponseWriter, v *lens, c *webhook.Capture, decoded bool) {
+	body, _ := s.shown(v, c)
 	if decoded {
-		body = v.Mask.Bytes(s.cfg.Decode(&c))
+		body = v.Mask.Bytes(s.cfg.Decode(c))
 	}
 	writeBytes(w, fmt.Sprintf("capture-%d.bin", c.Seq), body)
-	return nil
 }
 
 // shown returns a capture's body as a view has it, and whether that hides anything. A body whose

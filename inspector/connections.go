@@ -74,15 +74,11 @@ func (s *Server) listConnections(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	before, err := q.number("before", 0, 0, math.MaxInt64)
+	before, limit, err := q.page()
 	if err != nil {
 		return err
 	}
 	after, err := q.number("after", 0, 0, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	limit, err := q.number("limit", defaultLimit, 1, maxLimit)
 	if err != nil {
 		return err
 	}
@@ -97,7 +93,7 @@ func (s *Server) listConnections(w http.ResponseWriter, r *http.Request) error {
 	// Those that end meanwhile are in both lists rather than in none.
 	open := s.cfg.Listeners.Open(ep.Name)
 	list, err := s.store.Connections(r.Context(), webhook.Query{
-		Endpoint: ep.Name, Before: webhook.Seq(before), After: webhook.Seq(after), Limit: int(limit),
+		Endpoint: ep.Name, Before: webhook.Seq(before), After: webhook.Seq(after), Limit: limit,
 	})
 	if err != nil {
 		return err
@@ -108,7 +104,7 @@ func (s *Server) listConnections(w http.ResponseWriter, r *http.Request) error {
 		Connections: v.Connections(list), Open: v.Connections(open), Shut: string(s.cfg.Listeners.Shut(ep.Name)),
 		Counted: counted, NotCounted: reason,
 	}
-	if len(list) == int(limit) {
+	if len(list) == limit {
 		out.Next = new(int64(list[len(list)-1].Seq))
 	}
 	return writeJSON(w, http.StatusOK, out)

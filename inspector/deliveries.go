@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"context"
-	"math"
 	"net/http"
 
 	"github.com/gorilla/mux"
@@ -16,11 +15,7 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	before, err := q.number("before", 0, 0, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	limit, err := q.number("limit", defaultLimit, 1, maxLimit)
+	before, limit, err := q.page()
 	if err != nil {
 		return err
 	}
@@ -32,7 +27,7 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list, err := s.store.Deliveries(r.Context(), ep.Name, webhook.Seq(before), int(limit))
+	list, err := s.store.Deliveries(r.Context(), ep.Name, webhook.Seq(before), limit)
 	if err != nil {
 		return err
 	}
@@ -43,7 +38,7 @@ func (s *Server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	// A full page may be the last one; the next is then empty.
-	if len(list) == int(limit) {
+	if len(list) == limit {
 		out.Next = new(out.Deliveries[len(list)-1].FirstSeq)
 	}
 	return writeJSON(w, http.StatusOK, out)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -70,6 +71,15 @@ func (q query) number(name string, fallback, low, high int64) (int64, error) {
 		return 0, invalid("parameter %s is %q: give a whole number from %d to %d", name, q.text(name), low, high)
 	}
 	return n, nil
+}
+
+// page returns what a list, newest first, is asked for: how much of it, and before what; 0 for the newest.
+func (q query) page() (before int64, limit int, err error) {
+	if before, err = q.number("before", 0, 0, math.MaxInt64); err != nil {
+		return 0, 0, err
+	}
+	most, err := q.number("limit", defaultLimit, 1, maxLimit)
+	return before, int(most), err
 }
 
 func (q query) flag(name string) (bool, error) {

@@ -206,11 +206,7 @@ func (s *Server) getSharedBody(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, _ := s.shown(v, &c)
-	if decoded {
-		body = v.Mask.Bytes(s.cfg.Decode(&c))
-	}
-	writeBytes(w, fmt.Sprintf("capture-%d.bin", c.Seq), body)
+	s.writeBody(w, v, &c, decoded)
 	return nil
 }
 

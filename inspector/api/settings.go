@@ -44,34 +44,22 @@ func Form(base Endpoint) Endpoint {
 
 // Fill returns form with the lists of base where it has none.
 func Fill(form, base Endpoint) Endpoint {
-	if form.Expect == nil {
-		form.Expect = base.Expect
-	}
-	if form.Refusal.Headers == nil {
-		form.Refusal.Headers = base.Refusal.Headers
-	}
-	if form.Fetch.Hosts == nil {
-		form.Fetch.Hosts = base.Fetch.Hosts
-	}
-	if form.Fetch.Private == nil {
-		form.Fetch.Private = base.Fetch.Private
-	}
-	if form.Forwards == nil {
-		form.Forwards = base.Forwards
-	}
-	if form.Rules == nil {
-		form.Rules = base.Rules
-	}
-	if form.CORS.Origins == nil {
-		form.CORS.Origins = base.CORS.Origins
-	}
-	if form.CORS.Methods == nil {
-		form.CORS.Methods = base.CORS.Methods
-	}
-	if form.CORS.Headers == nil {
-		form.CORS.Headers = base.CORS.Headers
-	}
+	fill(&form.Expect, base.Expect)
+	fill(&form.Refusal.Headers, base.Refusal.Headers)
+	fill(&form.Fetch.Hosts, base.Fetch.Hosts)
+	fill(&form.Fetch.Private, base.Fetch.Private)
+	fill(&form.Forwards, base.Forwards)
+	fill(&form.Rules, base.Rules)
+	fill(&form.CORS.Origins, base.CORS.Origins)
+	fill(&form.CORS.Methods, base.CORS.Methods)
+	fill(&form.CORS.Headers, base.CORS.Headers)
 	return form
+}
+
+func fill[T any](list *[]T, base []T) {
+	if *list == nil {
+		*list = base
+	}
 }
 
 // Settings makes an endpoint of a form. Shown is the masked JSON form of stored, both zero for a new
