@@ -203,7 +203,9 @@ func (r bodies) body() string {
 func (r bodies) change(c *webhook.Capture) {
 	req := &c.Request
 	req.Method = []string{"POST", "PUT", "GET"}[r.IntN(3)]
-	c.ReceivedAt = time.Now().Add(-time.Duration(r.IntN(7200)) * time.Second)
+	// Ten minutes and more from what the queries ask for: both ways must see the same, however late the second is.
+	from := []int{0, 40, 70}[r.IntN(3)]
+	c.ReceivedAt = time.Now().Add(-time.Duration(from) * time.Minute).Add(-time.Duration(r.IntN(600)) * time.Second)
 	extra := "X-Word: " + r.word() + "\r\nx-folded: one\r\n  " + r.word() + "\r\n"
 	if r.IntN(4) == 0 {
 		extra += "X-Only: " + r.word() + "\r\n"

@@ -265,7 +265,7 @@ func TestBlackhole(t *testing.T) {
 	if !gate.CanDrop {
 		t.Skip("this system cannot drop SYNs")
 	}
-	r := newRig(t, "blackhole/for=700ms 200")
+	r := newRig(t, "blackhole/for=4s 200")
 	dialer := net.Dialer{Timeout: 250 * time.Millisecond}
 	if conn, err := dialer.Dial("tcp", r.address); err == nil {
 		_ = conn.Close()
