@@ -119,16 +119,12 @@ func Presets(ctx context.Context, c *Client, asJSON bool, out io.Writer) error {
 	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/v1/presets"}, &list); err != nil {
 		return err
 	}
+	if asJSON {
+		return printEach(out, list.Presets)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i := range list.Presets {
-		p := &list.Presets[i]
-		if asJSON {
-			if err := printJSON(out, p); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(table, "%s\t%s\n", p.ID, p.Says)
+		fmt.Fprintf(table, "%s\t%s\n", list.Presets[i].ID, list.Presets[i].Says)
 	}
 	return table.Flush()
 }
@@ -253,10 +249,7 @@ func Try(ctx context.Context, c *Client, opts TryOptions, out io.Writer) error {
 	if err := c.do(ctx, in, &got); err != nil {
 		return err
 	}
-	if opts.JSON {
-		return printJSON(out, got)
-	}
-	return printLine(out, strings.Join(trialLines(&got), "\n"))
+	return printOne(out, opts.JSON, got, strings.Join(trialLines(&got), "\n"))
 }
 
 func trialLines(got *api.DryRun) []string {
