@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -97,9 +98,9 @@ func (s *Server) trial(r *http.Request, form *api.DryRunInput, ep *webhook.Endpo
 		}
 		out.Request, out.Path = request, path
 	default:
-		c, err := s.store.Capture(r.Context(), ep.Name, webhook.Seq(form.Capture))
+		c, err := s.named(r.Context(), ep.Name, form.Capture)
 		if err != nil {
-			return out, concerning(err, "capture %d of endpoint %q", form.Capture, ep.Name)
+			return out, err
 		}
 		path, _ := api.SplitTarget(c.Request.Target)
 		out = webhook.Trial{
@@ -118,6 +119,26 @@ func (s *Server) trial(r *http.Request, form *api.DryRunInput, ep *webhook.Endpo
 		out.Seed = seed
 	}
 	return out, nil
+}
+
+// named returns the capture of an endpoint that a reference names.
+func (s *Server) named(ctx context.Context, endpoint string, ref api.CaptureRef) (webhook.Capture, error) {
+	seq := webhook.Seq(ref)
+	if ref == api.Latest {
+		newest, err := s.store.Captures(ctx, webhook.Query{Endpoint: endpoint, Limit: 1})
+		if err != nil {
+			return webhook.Capture{}, err
+		}
+		if len(newest) == 0 {
+			return webhook.Capture{}, fmt.Errorf("latest capture: endpoint %q has none: %w", endpoint, webhook.ErrNotFound)
+		}
+		seq = newest[0].Seq
+	}
+	c, err := s.store.Capture(ctx, endpoint, seq)
+	if err != nil {
+		return c, concerning(err, "capture %d of endpoint %q", seq, endpoint)
+	}
+	return c, nil
 }
 
 // madeUp makes a request of what a person typed.

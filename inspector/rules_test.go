@@ -94,7 +94,22 @@ func TestDryRun(t *testing.T) {
 	if got.Refused != "secret_wrong" || got.Plan.Status != 401 || got.Plan.Rule != "" {
 		t.Errorf("a wrong secret: %+v", got)
 	}
+	// The latest is the newest of its endpoint, of whichever class.
+	refused(t, r.call(t, http.MethodPost, path, `{"capture":999}`), http.StatusNotFound, "not_found")
+	got = decoded[api.DryRun](t, r.call(t, http.MethodPost, path, input(`"capture":"latest"`)), http.StatusOK)
+	if got.Refused != "secret_wrong" {
+		t.Errorf("the latest: %+v", got)
+	}
+	r.endpoint(t, "other")
+	detail := refused(t, r.call(t, http.MethodPost, "/api/v1/endpoints/other/dry-run", `{"capture":"latest"}`), http.StatusNotFound, "not_found")
+	if !strings.Contains(detail, `endpoint "other" has none`) {
+		t.Errorf("the latest of none: %s", detail)
+	}
 	for body, want := range map[string]string{
+		`{"capture":"newest"}`:                     "or latest",
+		`{"capture":"3"}`:                          "or latest",
+		`{"capture":-1}`:                           "or latest",
+		`{"capture":1.5}`:                          "or latest",
 		`{}`:                                       "give one of them",
 		`{"capture":1,"request":{}}`:               "give one of them",
 		`{"request":{"headers":[["a b","c"]]}}`:    "request.headers.0",

@@ -36,11 +36,55 @@ type CORS struct {
 	Credentials bool     `json:"credentials"`
 }
 
+// CaptureRef names a capture of an endpoint: by its seq, or Latest. Zero names none.
+type CaptureRef int64
+
+// Latest is the newest capture of an endpoint, of whichever class.
+const Latest CaptureRef = -1
+
+const latestText = "latest"
+
+// UnmarshalText reads a seq or "latest".
+func (c *CaptureRef) UnmarshalText(text []byte) error {
+	if string(text) == latestText {
+		*c = Latest
+		return nil
+	}
+	seq, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || seq < 1 {
+		return fmt.Errorf("%w: capture %.40q: give a seq, which is a number from 1, or latest", webhook.ErrInvalid, text)
+	}
+	*c = CaptureRef(seq)
+	return nil
+}
+
+// UnmarshalJSON reads a number or the text "latest"; null is none.
+func (c *CaptureRef) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case "null":
+		return nil
+	case `"` + latestText + `"`:
+		*c = Latest
+		return nil
+	default:
+		// A number in quotes is no number.
+		return c.UnmarshalText(text)
+	}
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (c CaptureRef) MarshalJSON() ([]byte, error) {
+	if c == Latest {
+		return []byte(`"` + latestText + `"`), nil
+	}
+	return strconv.AppendInt(nil, int64(c), 10), nil
+}
+
 // DryRunInput is what to try: rules and answers (the endpoint's where they are left out) with a capture or a request.
 type DryRunInput struct {
 	Rules   []AnswerRule  `json:"rules"`
 	Respond *string       `json:"respond"`
-	Capture int64         `json:"capture"`
+	Capture CaptureRef    `json:"capture"`
 	Request *TrialRequest `json:"request"`
 	// Attempt is the capture's, or 1, where it is left out.
 	Attempt int    `json:"attempt"`

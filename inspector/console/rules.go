@@ -207,8 +207,8 @@ func matcherText(m api.Matcher) string {
 // TryOptions are those of Try.
 type TryOptions struct {
 	Endpoint string
-	// Seq of the capture to try with; 0 makes a request of the fields below.
-	Seq                int64
+	// Capture to try with; none makes a request of the fields below.
+	Capture            api.CaptureRef
 	Method, Path, Body string
 	Headers            []string
 	Attempt            int
@@ -221,8 +221,8 @@ type TryOptions struct {
 // Try prints what the endpoint would answer, and why. Nothing is saved or sent.
 func Try(ctx context.Context, c *Client, opts TryOptions, out io.Writer) error {
 	form := map[string]any{}
-	if opts.Seq != 0 {
-		form["capture"] = opts.Seq
+	if opts.Capture != 0 {
+		form["capture"] = opts.Capture
 	} else {
 		request := api.TrialRequest{Method: opts.Method, Path: opts.Path, Body: opts.Body, Headers: []api.Pair{}}
 		for _, line := range opts.Headers {
