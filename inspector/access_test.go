@@ -180,6 +180,11 @@ func TestScopeOfListsAndFeed(t *testing.T) {
 	refused(t, r.call(t, http.MethodGet, fmt.Sprintf("/api/v1/endpoints/mine/captures/%d", first.Seq), "", by(scoped)), 404, "not_found")
 	refused(t, r.call(t, http.MethodDelete, "/api/v1/shares/"+shares["theirs"].ID, "", by(scoped)), 404, "not_found")
 	refused(t, r.call(t, http.MethodPost, "/api/v1/endpoints", `{"name":"new"}`, by(scoped)), 403, "forbidden")
+	for method, path := range map[string]string{http.MethodGet: "/api/v1/tests", http.MethodPost: "/api/v1/tests", http.MethodDelete: "/api/v1/tests/one"} {
+		if detail := refused(t, r.call(t, method, path, "", by(scoped)), 403, "forbidden"); !strings.Contains(detail, "endpoints that it makes for itself") {
+			t.Errorf("%s %s does not say why: %s", method, path, detail)
+		}
+	}
 	for i, endpoint := range []string{"", "", "theirs", "theirs"} {
 		made := r.token(t, fmt.Sprint("socket ", i), webhook.RoleView, "mine")
 		var c client
