@@ -657,7 +657,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tokens but the start-up token, the oldest first */
+        /**
+         * All tokens but the start-up token, the oldest first
+         * @description Those that the settings file declares, too. They are made, changed and taken away when the server starts, by the file alone.
+         */
         get: operations["listTokens"];
         put?: never;
         /**
@@ -685,7 +688,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a token
-         * @description Its live sockets, waits and exports under way end at once.
+         * @description Its live sockets, waits and exports under way end at once. A declared token goes only with its lines in the settings file.
          */
         delete: operations["deleteToken"];
         options?: never;
@@ -703,7 +706,8 @@ export interface paths {
         /**
          * Who changed what, newest first
          * @description Every change, and every reading with `reveal=true` and every export, with its outcome; the newest 50,000 entries of the
-         *     last 365 days. Refused tokens are in the server's log and metrics instead.
+         *     last 365 days. What changes nothing is left out: dry runs, imports (which only make rules to look at) and checks of
+         *     signatures. Refused tokens are in the server's log and metrics instead.
          */
         get: operations["listAudit"];
         put?: never;
@@ -1006,7 +1010,8 @@ export interface components {
             rules?: components["schemas"]["AnswerRule"][];
             /** @description The endpoint's where left out. */
             respond?: string;
-            capture?: number;
+            /** @description A seq of the endpoint's captures, or `latest` for the newest of them, of whichever class. */
+            capture?: number | "latest";
             request?: {
                 /** @default POST */
                 method: string;
@@ -2088,6 +2093,8 @@ export interface components {
              * @description Late by up to a minute.
              */
             used_at: string | null;
+            /** @description Whether the settings file declares it, which alone can change it or take it away. */
+            declared: boolean;
         };
         Tokens: {
             tokens: components["schemas"]["Token"][];
@@ -2105,6 +2112,7 @@ export interface components {
             expired: boolean;
             /** Format: date-time */
             used_at: string | null;
+            declared: boolean;
             /** @description What the bearer sends: `hkr_ID_SECRET`. */
             key: string;
         };
@@ -2201,7 +2209,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "unauthorized" | "forbidden" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
+            code: "unauthorized" | "forbidden" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "declared" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
             request_id: string;
             /** @description The least role that would be allowed */
             role?: components["schemas"]["Role"];
@@ -3328,6 +3336,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            409: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
