@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/imports"
@@ -172,7 +173,7 @@ func madeUp(form *api.TrialRequest, endpoint string) (request *webhook.Request, 
 	}, u.EscapedPath(), nil
 }
 
-// importRules makes rules of a document; it saves nothing, so that they are looked at first.
+// importRules makes rules and examples of a document; it saves nothing, so that they are looked at first.
 func (s *Server) importRules(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
@@ -188,7 +189,21 @@ func (s *Server) importRules(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.Imported{Format: got.Format, Rules: api.View{Mask: api.Exact{}}.AnswerRules(got.Rules), LeftOut: []api.LeftOut{}}
+	out := api.Imported{
+		Format: got.Format, Rules: api.View{Mask: api.Exact{}}.AnswerRules(got.Rules), Examples: []api.Example{}, LeftOut: []api.LeftOut{},
+	}
+	for i := range got.Examples {
+		e := &got.Examples[i]
+		if !utf8.Valid(e.Body) {
+			got.LeftOut = append(got.LeftOut, imports.LeftOut{At: e.At, Why: "the body of the request is no text; hookrange send --example sends it"})
+			continue
+		}
+		one := api.Example{Name: e.Name, At: e.At, Method: e.Method, Path: e.Path, Headers: []api.Pair{}, Body: string(e.Body), Made: e.Made}
+		for _, f := range e.Header {
+			one.Headers = append(one.Headers, api.Pair{f.Name, f.Value})
+		}
+		out.Examples = append(out.Examples, one)
+	}
 	for _, l := range got.LeftOut {
 		out.LeftOut = append(out.LeftOut, api.LeftOut{At: l.At, Why: l.Why})
 	}

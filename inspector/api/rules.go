@@ -58,10 +58,10 @@ func (c *CaptureRef) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a number or the text "latest"; null is none.
+// UnmarshalJSON reads a number or the text "latest"; 0 and null are none.
 func (c *CaptureRef) UnmarshalJSON(text []byte) error {
 	switch string(text) {
-	case "null":
+	case "null", "0":
 		return nil
 	case `"` + latestText + `"`:
 		*c = Latest
@@ -143,11 +143,24 @@ type ImportInput struct {
 	Text   string `json:"text"`
 }
 
-// Imported are the rules of a document; nothing is saved.
+// Imported are the rules and the requests of a document; nothing is saved.
 type Imported struct {
-	Format  string       `json:"format"`
-	Rules   []AnswerRule `json:"rules"`
-	LeftOut []LeftOut    `json:"left_out"`
+	Format   string       `json:"format"`
+	Rules    []AnswerRule `json:"rules"`
+	Examples []Example    `json:"examples"`
+	LeftOut  []LeftOut    `json:"left_out"`
+}
+
+// Example is a request of a document. Path follows the URL that it is sent to.
+type Example struct {
+	Name    string `json:"name"`
+	At      string `json:"at"`
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	Headers []Pair `json:"headers"`
+	Body    string `json:"body"`
+	// Made is true for a body that was made of a schema.
+	Made bool `json:"made"`
 }
 
 // LeftOut says what of a document is in no rule, and why.

@@ -172,12 +172,26 @@ func Import(ctx context.Context, c *Client, opts ImportOptions, out io.Writer) e
 			return err
 		}
 	}
+	for i := range got.Examples {
+		if err := printLine(out, exampleLine(&got.Examples[i])); err != nil {
+			return err
+		}
+	}
 	for _, l := range got.LeftOut {
 		if err := printLine(out, "left out: "+strings.TrimPrefix(plain(l.At)+": ", ": ")+plain(l.Why)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// exampleLine shows an example with the name that hookrange send --example takes.
+func exampleLine(e *api.Example) string {
+	text := fmt.Sprintf("example %q: %d bytes", plain(e.Name), len(e.Body))
+	if e.Made {
+		text += ", made of the schema"
+	}
+	return text
 }
 
 func ruleLine(r *api.AnswerRule) string {
