@@ -873,11 +873,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make rules of an OpenAPI 3 document or a HAR
+         * Make rules and examples of an OpenAPI 3 document or a HAR
          * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
          *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
          *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
          *     parameters `secret` and `token`. Other documents are not fetched.
+         *
+         *     Requests with a body are examples: of OpenAPI those that operations and webhooks give, or one that is made of the
+         *     schema, with parameters that are required or have an example; of HAR those of entries with `postData`. Fields of one
+         *     connection and credentials are left out. `path` follows the URL that an example is sent to, such as an endpoint's.
          */
         post: operations["importRules"];
         delete?: never;
@@ -1074,6 +1078,20 @@ export interface components {
             /** @enum {string} */
             format: "openapi" | "har";
             rules: components["schemas"]["AnswerRule"][];
+            /** @description Requests to try or to send. One whose body is no text is left out. */
+            examples: {
+                /** @description Unique among the examples. */
+                name: string;
+                /** @description Place in the document. */
+                at: string;
+                method: string;
+                /** @description Such as /orders/7?dry=no; empty for a webhook. */
+                path: string;
+                headers: components["schemas"]["Pair"][];
+                body: string;
+                /** @description Whether the body was made of a schema, because the document gives none. */
+                made: boolean;
+            }[];
             left_out: {
                 /** @description Place in the document. */
                 at: string;
@@ -1427,7 +1445,11 @@ export interface components {
             resumed: boolean;
         };
         Plan: {
-            /** @example 503/after=2s */
+            /**
+             * @description The step as it was planned. The size of a generated body stands only here; what was sent is in the outcome's bytes.
+             * @example 503/after=2s
+             * @example 200/size=10MB
+             */
             text: string;
             /** @description Name of the rule that answered; empty when none did. */
             rule: string;
@@ -1439,6 +1461,7 @@ export interface components {
             for_ms: number;
             rate: number;
             headers: components["schemas"]["Pair"][];
+            /** @description Empty for one that was generated. */
             body: string;
             seed: string;
             close: boolean;
@@ -1530,7 +1553,12 @@ export interface components {
             latency_ms: number | null;
             total_tokens: number | null;
             total_cost: string;
+            /**
+             * @description As it stands in the payload. Null where the payload has a presigned URL in its place: the object behind it is no part
+             *     of the capture's body and is at `resolved/runs.INDEX.inputs`, as `resolved` of the capture says.
+             */
             inputs: unknown;
+            /** @description As inputs; the object behind a presigned URL is at `resolved/runs.INDEX.outputs`. */
             outputs: unknown;
             feedback: unknown;
         };
@@ -3628,7 +3656,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The rules, and what is in none of them. */
+            /** @description The rules and the examples, and what is in none of them. */
             200: {
                 headers: {
                     [name: string]: unknown;
