@@ -88,7 +88,8 @@ func (m *maker) har(text []byte) error {
 	return nil
 }
 
-// target returns where an entry was sent to: the path, below the endpoint where it is one of ours, and the pairs of the query.
+// target returns where an entry was sent to: the path, below the endpoint where it is one of ours, and the pairs of the
+// query.
 func (e *entry) target() (path string, pairs []string, err error) {
 	u, err := url.Parse(e.Request.URL)
 	if err != nil || u.Host == "" || e.Request.Method == "" {
