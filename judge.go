@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/hookrange/hookrange/inspector/console"
+	"github.com/hookrange/hookrange/inspector/imports"
 	"github.com/hookrange/hookrange/inspector/runs"
+	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/proving"
 	"github.com/hookrange/hookrange/receiver/resolve/egress"
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -75,7 +77,7 @@ func (g *grammar) client() (*console.Client, error) { return console.Find(g.Data
 // program is what the commands about senders have of this one.
 func (g *grammar) program(p process) (*command.Program, error) {
 	program := &command.Program{
-		Out: p.out, Args: p.args, Version: version, Data: g.Data, Mask: mask().String, Fetcher: newFetcher,
+		Out: p.out, Args: p.args, Version: version, Data: g.Data, Mask: mask().String, Fetcher: newFetcher, Examples: examples,
 		Open: func(ctx context.Context, place command.Place) (command.House, error) { return g.open(ctx, p, place) },
 	}
 	if g.Server != "" {
@@ -88,6 +90,19 @@ func (g *grammar) program(p process) (*command.Program, error) {
 		}
 	}
 	return program, nil
+}
+
+// examples returns the requests of a document that can be sent.
+func examples(document []byte) ([]command.Example, error) {
+	got, err := imports.Read("", document, plan.Write)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]command.Example, 0, len(got.Examples))
+	for _, e := range got.Examples {
+		out = append(out, command.Example{Name: e.Name, Method: e.Method, Path: e.Path, Header: e.Header, Body: e.Body})
+	}
+	return out, nil
 }
 
 // open stands up a range for one run.

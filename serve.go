@@ -78,7 +78,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	if h.edge, err = h.receiver(c, names, cli.Data, hooks.Addr()); err != nil {
 		return err
 	}
-	if err = declare(ctx, h.store, h.edge, settings.endpoints); err != nil {
+	if err = h.agree(ctx, settings); err != nil {
 		return err
 	}
 	people, err := listen(ctx, "inspect", c.Inspect)
@@ -257,7 +257,15 @@ func together(ctx context.Context, tasks ...func(context.Context) error) error {
 	return errors.Join(failures...)
 }
 
-// declare makes the store agree with the settings file, and gives a first start its endpoint.
+// agree makes the store have what the settings file declares.
+func (h *house) agree(ctx context.Context, file *settingsFile) error {
+	if err := declare(ctx, h.store, h.edge, file.endpoints); err != nil {
+		return err
+	}
+	return h.declareTokens(ctx, file)
+}
+
+// declare makes the store agree with the endpoints of the settings file, and gives a first start its endpoint.
 func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs []api.EndpointInput) error {
 	for _, input := range inputs {
 		held, err := db.Endpoint(input.Name)

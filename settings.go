@@ -13,14 +13,16 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	"github.com/hookrange/hookrange/inspector/access"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
-// settingsFile is hookrange.yaml: a key for each flag, and the endpoints that the file declares.
+// settingsFile is hookrange.yaml: a key for each flag, and the endpoints and tokens that the file declares.
 type settingsFile struct {
-	// endpoints declared, in file order.
+	// endpoints declared, in file order, and tokens.
 	endpoints []api.EndpointInput
+	tokens    []access.Declared
 	// lookup finds a variable of the environment, which comes before the file.
 	lookup func(name string) (string, bool)
 }
@@ -33,11 +35,18 @@ func (f *settingsFile) load(r io.Reader) (kong.Resolver, error) {
 	}
 	keys, err := readKeys(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%w: settings file: %w", webhook.ErrInvalid, err)
+		// Without the lines around it, which may hold secrets.
+		return nil, fmt.Errorf("%w: settings file: %s", webhook.ErrInvalid, yaml.FormatError(err, false, false))
 	}
 	if declared, ok := keys["endpoints"]; ok {
 		delete(keys, "endpoints")
 		if f.endpoints, err = declaredEndpoints(declared); err != nil {
+			return nil, err
+		}
+	}
+	if declared, ok := keys["tokens"]; ok {
+		delete(keys, "tokens")
+		if f.tokens, err = declaredTokens(declared); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +77,7 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 		return v
 	}
 	switch key := pair.Key.String(); key {
-	case "respond", "secret", "name", "param":
+	case "respond", "secret", "secret_env", "name", "param":
 	default:
 		return v
 	}
@@ -82,23 +91,35 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 }
 
 func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
+	return declaredList(declared, "endpoints", api.DecodeEndpoint)
+}
+
+func declaredTokens(declared any) ([]access.Declared, error) {
+	return declaredList(declared, "tokens", func(raw []byte) (d access.Declared, err error) {
+		err = api.Decode(raw, &d)
+		return d, err
+	})
+}
+
+// declaredList decodes each item of what the file has under a key.
+func declaredList[T any](declared any, key string, decode func(raw []byte) (T, error)) ([]T, error) {
 	list, ok := declared.([]any)
 	if !ok {
-		return nil, fmt.Errorf("%w: settings file: endpoints: want a list of endpoints", webhook.ErrInvalid)
+		return nil, fmt.Errorf("%w: settings file: %s: want a list of %s", webhook.ErrInvalid, key, key)
 	}
-	inputs := make([]api.EndpointInput, 0, len(list))
+	out := make([]T, 0, len(list))
 	for i, item := range list {
 		raw, err := json.Marshal(item)
 		if err != nil {
-			return nil, fmt.Errorf("%w: settings file: endpoints: number %d: %w", webhook.ErrInvalid, i+1, err)
+			return nil, fmt.Errorf("%w: settings file: %s: number %d: %w", webhook.ErrInvalid, key, i+1, err)
 		}
-		input, err := api.DecodeEndpoint(raw)
+		one, err := decode(raw)
 		if err != nil {
-			return nil, fmt.Errorf("settings file: endpoints: number %d: %w", i+1, err)
+			return nil, fmt.Errorf("settings file: %s: number %d: %w", key, i+1, err)
 		}
-		inputs = append(inputs, input)
+		out = append(out, one)
 	}
-	return inputs, nil
+	return out, nil
 }
 
 // settings resolves flags from the file's keys.
@@ -114,7 +135,7 @@ func (s settings) Validate(app *kong.Application) error {
 	names = slices.Compact(names)
 	for key := range s.values {
 		if !slices.Contains(names, key) {
-			return fmt.Errorf("%w: settings file: unknown key %q; there are: endpoints, %s", webhook.ErrInvalid, key, strings.Join(names, ", "))
+			return fmt.Errorf("%w: settings file: unknown key %q; there are: endpoints, tokens, %s", webhook.ErrInvalid, key, strings.Join(names, ", "))
 		}
 	}
 	return nil

@@ -180,6 +180,11 @@ func TestScopeOfListsAndFeed(t *testing.T) {
 	refused(t, r.call(t, http.MethodGet, fmt.Sprintf("/api/v1/endpoints/mine/captures/%d", first.Seq), "", by(scoped)), 404, "not_found")
 	refused(t, r.call(t, http.MethodDelete, "/api/v1/shares/"+shares["theirs"].ID, "", by(scoped)), 404, "not_found")
 	refused(t, r.call(t, http.MethodPost, "/api/v1/endpoints", `{"name":"new"}`, by(scoped)), 403, "forbidden")
+	for method, path := range map[string]string{http.MethodGet: "/api/v1/tests", http.MethodPost: "/api/v1/tests", http.MethodDelete: "/api/v1/tests/one"} {
+		if detail := refused(t, r.call(t, method, path, "", by(scoped)), 403, "forbidden"); !strings.Contains(detail, "endpoints that it makes for itself") {
+			t.Errorf("%s %s does not say why: %s", method, path, detail)
+		}
+	}
 	for i, endpoint := range []string{"", "", "theirs", "theirs"} {
 		made := r.token(t, fmt.Sprint("socket ", i), webhook.RoleView, "mine")
 		var c client
@@ -257,6 +262,53 @@ func TestTokensAreShownOnceAndKeptHashed(t *testing.T) {
 	} {
 		if detail := refused(t, r.call(t, http.MethodPost, "/api/v1/tokens", body), http.StatusBadRequest, "invalid"); detail == "" {
 			t.Errorf("%s: no detail", name)
+		}
+	}
+}
+
+// TestDeclaredTokens calls with the key of a token that the settings file declares, which nobody else can change.
+func TestDeclaredTokens(t *testing.T) {
+	t.Parallel()
+	const secret = "a-long-random-value-of-mine"
+	r := newRig(t)
+	r.endpoint(t, "mine")
+	r.endpoint(t, "theirs")
+	declared := access.Declared{Name: "ci", Role: webhook.RoleView, Endpoints: []string{"mine"}, Secret: secret}
+	kept, err := declared.Token(func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = r.store.SaveToken(t.Context(), kept); err != nil {
+		t.Fatal(err)
+	}
+	info := decoded[api.Info](t, r.call(t, http.MethodGet, "/api/v1/info", "", by(secret)), http.StatusOK)
+	want := api.Caller{ID: kept.ID, Name: "ci", Role: "view", Endpoints: []string{"mine"}}
+	if diff := gocmp.Diff(want, info.Caller); diff != "" {
+		t.Errorf("caller (-want +got):\n%s", diff)
+	}
+	refused(t, r.call(t, http.MethodGet, "/api/v1/endpoints/theirs", "", by(secret)), 404, "not_found")
+	refused(t, r.call(t, http.MethodPatch, "/api/v1/endpoints/mine", `{"respond":"503"}`, by(secret)), 403, "forbidden")
+	refused(t, r.call(t, http.MethodGet, "/api/v1/info", "", by(secret+"x")), 401, "unauthorized")
+	// Only the text itself opens, not what is known of it.
+	refused(t, r.call(t, http.MethodGet, "/api/v1/info", "", by("hkr_"+kept.ID+"_"+secret)), 401, "unauthorized")
+	c := dial(t, r, "")
+	c.hello(t, secret)
+
+	tokens := get[api.Tokens](t, r, "/api/v1/tokens").Tokens
+	if len(tokens) != 1 || !tokens[0].Declared || tokens[0].CreatedBy != access.ByFile || tokens[0].UsedAt == nil {
+		t.Errorf("tokens %+v", tokens)
+	}
+	if detail := refused(t, r.call(t, http.MethodDelete, "/api/v1/tokens/"+kept.ID, ""), 409, "declared"); !strings.Contains(detail, `take "ci" out of the file`) {
+		t.Errorf("revoked: %s", detail)
+	}
+	if detail := refused(t, r.call(t, http.MethodPost, "/api/v1/tokens", `{"name":"ci","role":"admin"}`), 409, "declared"); !strings.Contains(detail, `"ci" is taken`) {
+		t.Errorf("made: %s", detail)
+	}
+	refused(t, r.call(t, http.MethodPost, "/api/v1/tokens", `{"name":"settings file","role":"view"}`), 400, "invalid")
+	r.call(t, http.MethodGet, "/api/v1/info", "", by(secret))
+	for _, path := range []string{"/api/v1/tokens", "/api/v1/audit", "/metrics"} {
+		if bytes.Contains(r.call(t, http.MethodGet, path, "").text, []byte(secret)) {
+			t.Errorf("%s shows the secret", path)
 		}
 	}
 }

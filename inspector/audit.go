@@ -52,11 +52,17 @@ type AccessStore interface {
 	Audit(ctx context.Context, q webhook.AuditQuery) ([]webhook.AuditEntry, error)
 }
 
+// computes tells whether a route that is called with a body only works something out of it, and changes and sends
+// nothing.
+func (known *route) computes() bool {
+	return slices.Contains([]string{"dryRun", "importRules", "explainSignature"}, known.name)
+}
+
 // audits tells whether calls of a route are kept in the audit log. What only reads is kept when it shows secrets, see
 // viewOf.
 func (known *route) audits(r *http.Request) bool {
 	switch {
-	case known.need == everyone, known.need == sharer, known.name == "explainSignature":
+	case known.need == everyone, known.need == sharer, known.computes():
 		return false
 	case known.name == "getExport":
 		return r.Method != http.MethodHead

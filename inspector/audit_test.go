@@ -104,6 +104,72 @@ func TestEveryChangeIsInTheAuditLog(t *testing.T) {
 	}
 }
 
+// auditedRoutes says of each route whose calls are in the audit log why they are.
+func auditedRoutes() map[string]string {
+	return map[string]string{
+		"createEndpoint":  "makes an endpoint",
+		"replaceEndpoint": "changes an endpoint",
+		"changeEndpoint":  "changes an endpoint",
+		"deleteEndpoint":  "takes an endpoint with its captures away",
+		"deleteCaptures":  "takes captures away",
+		"deleteCapture":   "takes a capture away",
+		"changeNote":      "changes what is noted about a capture",
+		"replay":          "sends a capture on",
+		"replaySome":      "sends captures on",
+		"recordReplay":    "says that a capture was sent on",
+		"getExport":       "takes captures out of here",
+		"startTest":       "has a sender called, and lends endpoints",
+		"changeTest":      "stops a run, or lets it go on",
+		"deleteTest":      "cancels a run or takes it away",
+		"createShare":     "lets others see a capture",
+		"deleteShare":     "takes a share away",
+		"createToken":     "lets somebody in",
+		"deleteToken":     "shuts somebody out",
+	}
+}
+
+// TestWhatIsAudited calls each operation of the contract: those with a reason are in the audit log, also when they are
+// refused, and no other is, unless it shows secrets.
+func TestWhatIsAudited(t *testing.T) {
+	t.Parallel()
+	c, walked := newCensus(t), 0
+	why := auditedRoutes()
+	for _, op := range newContract(t).asked() {
+		path := c.place(t, op)
+		body := map[string]string{
+			"dryRun": `{"request":{}}`, "importRules": `{"text":"openapi: 3.0.0\npaths: {/a: {get: {responses: {'200': {description: ok}}}}}"}`,
+			"explainSignature": `{}`,
+		}[op.ID]
+		if op.ID == "getExport" {
+			path += "?format=jsonl"
+		}
+		a := c.call(t, op.Method, path, body)
+		if body != "" && a.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", op.ID, a.StatusCode, a.text)
+		}
+		entries := get[api.Audit](t, c.rig, "/api/v1/audit?limit=1000&action="+op.ID).Entries
+		// The census itself makes tokens, endpoints and shares.
+		switch reason, wanted := why[op.ID]; {
+		case wanted && len(entries) == 0:
+			t.Errorf("%s is not in the audit log, and %s", op.ID, reason)
+		case !wanted && len(entries) > 0:
+			t.Errorf("%s is in the audit log: %+v", op.ID, entries)
+		case wanted:
+			delete(why, op.ID)
+		}
+		walked++
+	}
+	if len(why) > 0 || walked < 50 {
+		t.Errorf("%d operations; not among them: %v", walked, why)
+	}
+	// What shows a secret is kept, also where nothing is changed.
+	place := c.place(t, asked{operation: operation{Path: "/api/v1/endpoints/{endpoint}/dry-run"}})
+	c.call(t, http.MethodPost, place+"?reveal=true", `{"request":{}}`)
+	if entries := get[api.Audit](t, c.rig, "/api/v1/audit?action=dryRun").Entries; len(entries) != 1 || entries[0].Details[0].Name != "reveal" {
+		t.Errorf("a dry run that shows secrets: %+v", entries)
+	}
+}
+
 // TestViewersDoNotFindSecrets searches for secrets by parts of them.
 func TestViewersDoNotFindSecrets(t *testing.T) {
 	t.Parallel()

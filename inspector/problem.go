@@ -27,6 +27,7 @@ var (
 	errMediaType    = errors.New("the request's body must be application/json")
 	errUpgrade      = errors.New("this route speaks WebSocket only")
 	errTooMany      = errors.New("too many live connections")
+	errDeclared     = errors.New("the token is declared in the settings file")
 	errPanicked     = errors.New("the handler panicked")
 )
 
@@ -59,6 +60,7 @@ func answers() []answer {
 		{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed", ""},
 		{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Body too large", ""},
 		{errMediaType, http.StatusUnsupportedMediaType, "media_type", "Unsupported media type", ""},
+		{errDeclared, http.StatusConflict, "declared", "Declared in the settings file", ""},
 		{errUpgrade, http.StatusUpgradeRequired, "upgrade_required", "Upgrade required", ""},
 		{errTooMany, http.StatusServiceUnavailable, "too_many_sockets", "Too many live connections", ""},
 		{webhook.ErrNotFound, http.StatusNotFound, "not_found", "Not found", ""},

@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/imports"
@@ -97,9 +99,9 @@ func (s *Server) trial(r *http.Request, form *api.DryRunInput, ep *webhook.Endpo
 		}
 		out.Request, out.Path = request, path
 	default:
-		c, err := s.store.Capture(r.Context(), ep.Name, webhook.Seq(form.Capture))
+		c, err := s.named(r.Context(), ep.Name, form.Capture)
 		if err != nil {
-			return out, concerning(err, "capture %d of endpoint %q", form.Capture, ep.Name)
+			return out, err
 		}
 		path, _ := api.SplitTarget(c.Request.Target)
 		out = webhook.Trial{
@@ -118,6 +120,26 @@ func (s *Server) trial(r *http.Request, form *api.DryRunInput, ep *webhook.Endpo
 		out.Seed = seed
 	}
 	return out, nil
+}
+
+// named returns the capture of an endpoint that a reference names.
+func (s *Server) named(ctx context.Context, endpoint string, ref api.CaptureRef) (webhook.Capture, error) {
+	seq := webhook.Seq(ref)
+	if ref == api.Latest {
+		newest, err := s.store.Captures(ctx, webhook.Query{Endpoint: endpoint, Limit: 1})
+		if err != nil {
+			return webhook.Capture{}, err
+		}
+		if len(newest) == 0 {
+			return webhook.Capture{}, fmt.Errorf("latest capture: endpoint %q has none: %w", endpoint, webhook.ErrNotFound)
+		}
+		seq = newest[0].Seq
+	}
+	c, err := s.store.Capture(ctx, endpoint, seq)
+	if err != nil {
+		return c, concerning(err, "capture %d of endpoint %q", seq, endpoint)
+	}
+	return c, nil
 }
 
 // madeUp makes a request of what a person typed.
@@ -151,7 +173,7 @@ func madeUp(form *api.TrialRequest, endpoint string) (request *webhook.Request, 
 	}, u.EscapedPath(), nil
 }
 
-// importRules makes rules of a document; it saves nothing, so that they are looked at first.
+// importRules makes rules and examples of a document; it saves nothing, so that they are looked at first.
 func (s *Server) importRules(w http.ResponseWriter, r *http.Request) error {
 	if _, err := params(r); err != nil {
 		return err
@@ -167,7 +189,21 @@ func (s *Server) importRules(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := api.Imported{Format: got.Format, Rules: api.View{Mask: api.Exact{}}.AnswerRules(got.Rules), LeftOut: []api.LeftOut{}}
+	out := api.Imported{
+		Format: got.Format, Rules: api.View{Mask: api.Exact{}}.AnswerRules(got.Rules), Examples: []api.Example{}, LeftOut: []api.LeftOut{},
+	}
+	for i := range got.Examples {
+		e := &got.Examples[i]
+		if !utf8.Valid(e.Body) {
+			got.LeftOut = append(got.LeftOut, imports.LeftOut{At: e.At, Why: "the body of the request is no text; hookrange send --example sends it"})
+			continue
+		}
+		one := api.Example{Name: e.Name, At: e.At, Method: e.Method, Path: e.Path, Headers: []api.Pair{}, Body: string(e.Body), Made: e.Made}
+		for _, f := range e.Header {
+			one.Headers = append(one.Headers, api.Pair{f.Name, f.Value})
+		}
+		out.Examples = append(out.Examples, one)
+	}
 	for _, l := range got.LeftOut {
 		out.LeftOut = append(out.LeftOut, api.LeftOut{At: l.At, Why: l.Why})
 	}

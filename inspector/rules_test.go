@@ -1,6 +1,7 @@
 package inspector_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -94,7 +95,23 @@ func TestDryRun(t *testing.T) {
 	if got.Refused != "secret_wrong" || got.Plan.Status != 401 || got.Plan.Rule != "" {
 		t.Errorf("a wrong secret: %+v", got)
 	}
+	// The latest is the newest of its endpoint, of whichever class.
+	refused(t, r.call(t, http.MethodPost, path, `{"capture":999}`), http.StatusNotFound, "not_found")
+	got = decoded[api.DryRun](t, r.call(t, http.MethodPost, path, input(`"capture":"latest"`)), http.StatusOK)
+	if got.Refused != "secret_wrong" {
+		t.Errorf("the latest: %+v", got)
+	}
+	r.endpoint(t, "other")
+	detail := refused(t, r.call(t, http.MethodPost, "/api/v1/endpoints/other/dry-run", `{"capture":"latest"}`), http.StatusNotFound, "not_found")
+	if !strings.Contains(detail, `endpoint "other" has none`) {
+		t.Errorf("the latest of none: %s", detail)
+	}
 	for body, want := range map[string]string{
+		`{"capture":"newest"}`:                     "or latest",
+		`{"capture":"3"}`:                          "or latest",
+		`{"capture":0}`:                            "give one of them",
+		`{"capture":-1}`:                           "or latest",
+		`{"capture":1.5}`:                          "or latest",
 		`{}`:                                       "give one of them",
 		`{"capture":1,"request":{}}`:               "give one of them",
 		`{"request":{"headers":[["a b","c"]]}}`:    "request.headers.0",
@@ -128,5 +145,40 @@ func TestPresetsCanBeUsed(t *testing.T) {
 		if err != nil || p.Title == "" || p.Says == "" || (p.Respond == "") == (len(p.Rules) == 0) {
 			t.Errorf("%s: %v", p.ID, err)
 		}
+	}
+}
+
+// TestImportedExamplesCanBeTried tries the requests of a document as they are offered, with the rules that were made of it.
+func TestImportedExamplesCanBeTried(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoint(t, "default")
+	form, err := json.Marshal(map[string]string{"text": `{"openapi":"3.1.0","paths":{"/orders/{id}":{"post":{
+"parameters":[{"name":"id","in":"path","required":true,"example":"7 8"},{"name":"X-Tenant","in":"header","example":"acme"}],
+"requestBody":{"content":{"application/json":{"schema":{"properties":{"n":{"type":"integer"}}}}}},"responses":{"201":{"description":"taken"}}}}}}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := decoded[api.Imported](t, r.call(t, http.MethodPost, "/api/v1/import", string(form)), http.StatusOK)
+	want := []api.Example{{
+		Name: "POST /orders/{id}", At: "paths./orders/{id}.post.requestBody", Method: "POST", Path: "/orders/7%208",
+		Headers: []api.Pair{{"Content-Type", "application/json"}, {"X-Tenant", "acme"}}, Body: `{"n":0}`, Made: true,
+	}}
+	if diff := cmp.Diff(want, got.Examples); diff != "" {
+		t.Fatalf("examples (-want +got):\n%s", diff)
+	}
+	e := got.Examples[0]
+	trial, err := json.Marshal(api.DryRunInput{Rules: got.Rules, Request: &api.TrialRequest{Method: e.Method, Path: e.Path, Headers: e.Headers, Body: e.Body}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := decoded[api.DryRun](t, r.call(t, http.MethodPost, "/api/v1/endpoints/default/dry-run", string(trial)), http.StatusOK)
+	if tried.Plan.Rule != "POST /orders/{id}" || tried.Plan.Status != http.StatusCreated {
+		t.Errorf("tried: %+v", tried)
+	}
+	binary := `{"text":"{\"log\":{\"entries\":[{\"request\":{\"method\":\"PUT\",\"url\":\"https://a.test/\",\"postData\":{\"text\":\"AP8=\",\"encoding\":\"base64\"}},\"response\":{\"status\":200}}]}}"}`
+	got = decoded[api.Imported](t, r.call(t, http.MethodPost, "/api/v1/import", binary), http.StatusOK)
+	if len(got.Examples) != 0 || len(got.LeftOut) != 1 || !strings.Contains(got.LeftOut[0].Why, "no text") {
+		t.Errorf("a body that is no text: %+v", got)
 	}
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/gorilla/mux"
 
@@ -18,7 +15,6 @@ import (
 )
 
 const (
-	maxTokenName = 64
 	maxTokenLife = 10 * 365 * 24 * time.Hour
 	minLife      = time.Second
 	// useTime is how often uses of tokens and shares are kept.
@@ -74,15 +70,13 @@ func (s *Server) createToken(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) checkToken(in *api.TokenInput) error {
-	printable := !strings.ContainsFunc(in.Name, func(r rune) bool { return !strconv.IsPrint(r) })
-	if n := utf8.RuneCountInString(in.Name); n == 0 || n > maxTokenName || !printable || strings.TrimSpace(in.Name) != in.Name {
-		return invalid("name: give 1 to %d printable characters", maxTokenName)
+	if err := access.CheckToken(in.Name, webhook.Role(in.Role)); err != nil {
+		return err
 	}
-	if strings.EqualFold(in.Name, access.BuiltIn) {
-		return invalid("name: %q is the server's own", access.BuiltIn)
-	}
-	if !slices.Contains(webhook.Roles(), webhook.Role(in.Role)) {
-		return invalid("role is %q: give view, operate or admin", in.Role)
+	for _, t := range s.store.Tokens() {
+		if t.Declared && t.Name == in.Name {
+			return fmt.Errorf("%w: the name %q is taken by it", errDeclared, t.Name)
+		}
 	}
 	for i, name := range in.Endpoints {
 		if _, err := s.store.Endpoint(name); err != nil {
@@ -114,6 +108,9 @@ func (s *Server) deleteToken(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("token %q: %w", id, webhook.ErrNotFound)
 	}
 	noting(r.Context(), fact("name", t.Name), fact("role", string(t.Role)))
+	if t.Declared {
+		return fmt.Errorf("%w: take %q out of the file and start the server again", errDeclared, t.Name)
+	}
 	if err = s.store.DeleteToken(r.Context(), id); err != nil {
 		return concerning(err, "token %q", id)
 	}

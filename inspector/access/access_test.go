@@ -108,3 +108,48 @@ func TestUses(t *testing.T) {
 		t.Errorf("taken %+v", taken)
 	}
 }
+
+func TestDeclared(t *testing.T) {
+	t.Parallel()
+	const secret = "a-long-random-value-of-mine"
+	environment := func(name string) (string, bool) {
+		value, found := map[string]string{"CI_TOKEN": secret, "EMPTY": "", "SHORT": "hush"}[name]
+		return value, found
+	}
+	for _, d := range []access.Declared{
+		{Name: "ci", Role: webhook.RoleOperate, Endpoints: []string{"a", "b"}, Secret: secret},
+		{Name: "ci", Role: webhook.RoleOperate, Endpoints: []string{"a", "b"}, SecretEnv: "CI_TOKEN"},
+	} {
+		got, err := d.Token(environment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ID == "" || got.Name != "ci" || got.Role != webhook.RoleOperate || strings.Join(got.Endpoints, " ") != "a b" ||
+			!got.Declared || got.By != access.ByFile || !access.Same(got.Hash, access.Key{Text: secret}.Hash()) {
+			t.Errorf("%+v", got)
+		}
+	}
+	for want, d := range map[string]access.Declared{
+		"name: ":                                  {Role: webhook.RoleView, Secret: secret},
+		`name: "settings file" is the`:            {Name: "Settings File", Role: webhook.RoleView, Secret: secret},
+		`name: "start-up token" is the`:           {Name: "start-up token", Role: webhook.RoleView, Secret: secret},
+		`role is "root"`:                          {Name: "a", Role: "root", Secret: secret},
+		"endpoints.1: ":                           {Name: "a", Role: webhook.RoleView, Endpoints: []string{"a", "B!"}, Secret: secret},
+		"secret, secret_env: give one":            {Name: "a", Role: webhook.RoleView},
+		"secret, secret_env: give one of":         {Name: "a", Role: webhook.RoleView, Secret: secret, SecretEnv: "CI_TOKEN"},
+		`the variable "NOWHERE" is not set`:       {Name: "a", Role: webhook.RoleView, SecretEnv: "NOWHERE"},
+		`the variable "EMPTY" is not set`:         {Name: "a", Role: webhook.RoleView, SecretEnv: "EMPTY"},
+		"secret_env: give 20 to 256 characters":   {Name: "a", Role: webhook.RoleView, SecretEnv: "SHORT"},
+		"secret: give 20 to 256 characters":       {Name: "a", Role: webhook.RoleView, Secret: "hush-hush"},
+		"secret: give 20 to 256 characters of AS": {Name: "a", Role: webhook.RoleView, Secret: secret + " \n"},
+	} {
+		_, err := d.Token(environment)
+		if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", d, err, want)
+			continue
+		}
+		if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "hush") {
+			t.Errorf("the error shows the secret: %v", err)
+		}
+	}
+}

@@ -26,6 +26,8 @@ type Token struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 	Expired   bool       `json:"expired"`
 	UsedAt    *time.Time `json:"used_at"`
+	// Declared tokens are the settings file's to change and to take away.
+	Declared bool `json:"declared"`
 }
 
 // Tokens is the answer of the list of tokens.
@@ -122,7 +124,7 @@ type Audit struct {
 func TokenForm(t *webhook.Token) Token {
 	return Token{
 		ID: t.ID, Name: t.Name, Role: string(t.Role), Endpoints: append([]string{}, t.Endpoints...), CreatedAt: t.Created.UTC(),
-		CreatedBy: t.By, ExpiresAt: given(t.Expires), UsedAt: given(t.Used),
+		CreatedBy: t.By, ExpiresAt: given(t.Expires), UsedAt: given(t.Used), Declared: t.Declared,
 	}
 }
 

@@ -36,11 +36,55 @@ type CORS struct {
 	Credentials bool     `json:"credentials"`
 }
 
+// CaptureRef names a capture of an endpoint: by its seq, or Latest. Zero names none.
+type CaptureRef int64
+
+// Latest is the newest capture of an endpoint, of whichever class.
+const Latest CaptureRef = -1
+
+const latestText = "latest"
+
+// UnmarshalText reads a seq or "latest".
+func (c *CaptureRef) UnmarshalText(text []byte) error {
+	if string(text) == latestText {
+		*c = Latest
+		return nil
+	}
+	seq, err := strconv.ParseInt(string(text), 10, 64)
+	if err != nil || seq < 1 {
+		return fmt.Errorf("%w: capture %.40q: give a seq, which is a number from 1, or latest", webhook.ErrInvalid, text)
+	}
+	*c = CaptureRef(seq)
+	return nil
+}
+
+// UnmarshalJSON reads a number or the text "latest"; 0 and null are none.
+func (c *CaptureRef) UnmarshalJSON(text []byte) error {
+	switch string(text) {
+	case "null", "0":
+		return nil
+	case `"` + latestText + `"`:
+		*c = Latest
+		return nil
+	default:
+		// A number in quotes is no number.
+		return c.UnmarshalText(text)
+	}
+}
+
+// MarshalJSON writes what UnmarshalJSON reads.
+func (c CaptureRef) MarshalJSON() ([]byte, error) {
+	if c == Latest {
+		return []byte(`"` + latestText + `"`), nil
+	}
+	return strconv.AppendInt(nil, int64(c), 10), nil
+}
+
 // DryRunInput is what to try: rules and answers (the endpoint's where they are left out) with a capture or a request.
 type DryRunInput struct {
 	Rules   []AnswerRule  `json:"rules"`
 	Respond *string       `json:"respond"`
-	Capture int64         `json:"capture"`
+	Capture CaptureRef    `json:"capture"`
 	Request *TrialRequest `json:"request"`
 	// Attempt is the capture's, or 1, where it is left out.
 	Attempt int    `json:"attempt"`
@@ -99,11 +143,24 @@ type ImportInput struct {
 	Text   string `json:"text"`
 }
 
-// Imported are the rules of a document; nothing is saved.
+// Imported are the rules and the requests of a document; nothing is saved.
 type Imported struct {
-	Format  string       `json:"format"`
-	Rules   []AnswerRule `json:"rules"`
-	LeftOut []LeftOut    `json:"left_out"`
+	Format   string       `json:"format"`
+	Rules    []AnswerRule `json:"rules"`
+	Examples []Example    `json:"examples"`
+	LeftOut  []LeftOut    `json:"left_out"`
+}
+
+// Example is a request of a document. Path follows the URL that it is sent to.
+type Example struct {
+	Name    string `json:"name"`
+	At      string `json:"at"`
+	Method  string `json:"method"`
+	Path    string `json:"path"`
+	Headers []Pair `json:"headers"`
+	Body    string `json:"body"`
+	// Made is true for a body that was made of a schema.
+	Made bool `json:"made"`
 }
 
 // LeftOut says what of a document is in no rule, and why.

@@ -59,10 +59,7 @@ func CreateToken(ctx context.Context, c *Client, opts TokenOptions, out io.Write
 	if err := c.do(ctx, call{method: http.MethodPost, path: accessPath, body: in}, &made); err != nil {
 		return err
 	}
-	if opts.JSON {
-		return printJSON(out, made)
-	}
-	return printLine(out, made.Key)
+	return printOne(out, opts.JSON, made, made.Key)
 }
 
 // ListTokens prints the tokens without their keys.
@@ -127,10 +124,7 @@ func ShareCapture(ctx context.Context, c *Client, opts ShareOptions, out io.Writ
 	if err = c.do(ctx, call{method: http.MethodPost, path: path + "/share", body: in}, &made); err != nil {
 		return err
 	}
-	if opts.JSON {
-		return printJSON(out, made)
-	}
-	return printLine(out, plain(made.URL))
+	return printOne(out, opts.JSON, made, plain(made.URL))
 }
 
 // locate returns the path of a capture that a command line names.
@@ -208,13 +202,8 @@ func Audit(ctx context.Context, c *Client, opts AuditOptions, out io.Writer) err
 			return err
 		}
 		for i := range page.Entries {
-			var err error
-			if opts.JSON {
-				err = printJSON(out, &page.Entries[i])
-			} else {
-				err = printLine(out, auditLine(&page.Entries[i], time.Local))
-			}
-			if err != nil {
+			e := &page.Entries[i]
+			if err := printOne(out, opts.JSON, e, auditLine(e, time.Local)); err != nil {
 				return err
 			}
 		}
@@ -248,15 +237,6 @@ func auditLine(e *api.AuditEntry, zone *time.Location) string {
 		text.WriteString("  from " + plain(e.Peer))
 	}
 	return text.String()
-}
-
-func printEach[T any](out io.Writer, list []T) error {
-	for i := range list {
-		if err := printJSON(out, &list[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func moment(t *time.Time) string {

@@ -184,12 +184,7 @@ func ListEndpoints(ctx context.Context, c *Client, opts ListOptions, out io.Writ
 		return err
 	}
 	if opts.JSON {
-		for i := range list.Endpoints {
-			if err := printJSON(out, &list.Endpoints[i]); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printEach(out, list.Endpoints)
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NAME\tACCEPTED\tREJECTED\tINCOMPLETE\tRESPOND\tURL")
@@ -206,10 +201,7 @@ func DeleteEndpoint(ctx context.Context, c *Client, opts NameOptions, out io.Wri
 	if err := c.do(ctx, in, nil); err != nil {
 		return err
 	}
-	if opts.JSON {
-		return printJSON(out, map[string]string{"deleted": opts.Name})
-	}
-	return printLine(out, "deleted "+plain(opts.Name))
+	return printOne(out, opts.JSON, map[string]string{"deleted": opts.Name}, "deleted "+plain(opts.Name))
 }
 
 func respond(ep *api.Endpoint) string {

@@ -21,8 +21,5 @@ func Healthcheck(ctx context.Context, c *Client, asJSON bool, out io.Writer) err
 			hint: "the server's log says why",
 		}
 	}
-	if asJSON {
-		return printJSON(out, health)
-	}
-	return printLine(out, plain(health.Status))
+	return printOne(out, asJSON, health, plain(health.Status))
 }

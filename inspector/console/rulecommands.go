@@ -3,25 +3,27 @@ package console
 import (
 	"context"
 	"io"
+
+	"github.com/hookrange/hookrange/inspector/api"
 )
 
 type tryCommand struct {
-	Name    string   `arg:"" help:"Name of the endpoint."`
-	Seq     int64    `arg:"" optional:"" help:"Capture to try with; without it, the request of the flags."`
-	Rules   []byte   `help:"File with rules to try in place of the endpoint's." type:"filecontent" placeholder:"FILE"`
-	Respond *string  `help:"Answers to try in place of the endpoint's own."`
-	Method  string   `help:"Method of the request." default:"POST"`
-	Path    string   `help:"What follows /hooks/NAME, with its query." default:"/"`
-	Header  []string `help:"Header of the request, as 'Name: value'." sep:"none"`
-	Body    string   `help:"Body of the request."`
-	Attempt int      `help:"Number of the attempt; the capture's, or 1." placeholder:"N"`
+	Name    string         `arg:"" help:"Name of the endpoint."`
+	Capture api.CaptureRef `arg:"" name:"seq" optional:"" help:"Capture to try with, by its seq, or latest; without it, the request of the flags."`
+	Rules   []byte         `help:"File with rules to try in place of the endpoint's." type:"filecontent" placeholder:"FILE"`
+	Respond *string        `help:"Answers to try in place of the endpoint's own."`
+	Method  string         `help:"Method of the request." default:"POST"`
+	Path    string         `help:"What follows /hooks/NAME, with its query." default:"/"`
+	Header  []string       `help:"Header of the request, as 'Name: value'." sep:"none"`
+	Body    string         `help:"Body of the request."`
+	Attempt int            `help:"Number of the attempt; the capture's, or 1." placeholder:"N"`
 	shown
 }
 
 // Run prints what would be answered.
 func (c *tryCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
 	return Try(ctx, client, TryOptions{
-		Endpoint: c.Name, Seq: c.Seq, Method: c.Method, Path: c.Path, Body: c.Body, Headers: c.Header, Attempt: c.Attempt,
+		Endpoint: c.Name, Capture: c.Capture, Method: c.Method, Path: c.Path, Body: c.Body, Headers: c.Header, Attempt: c.Attempt,
 		Rules: c.Rules, Respond: c.Respond, Reveal: c.Reveal, JSON: c.JSON,
 	}, out)
 }

@@ -119,16 +119,12 @@ func Presets(ctx context.Context, c *Client, asJSON bool, out io.Writer) error {
 	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/v1/presets"}, &list); err != nil {
 		return err
 	}
+	if asJSON {
+		return printEach(out, list.Presets)
+	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i := range list.Presets {
-		p := &list.Presets[i]
-		if asJSON {
-			if err := printJSON(out, p); err != nil {
-				return err
-			}
-			continue
-		}
-		fmt.Fprintf(table, "%s\t%s\n", p.ID, p.Says)
+		fmt.Fprintf(table, "%s\t%s\n", list.Presets[i].ID, list.Presets[i].Says)
 	}
 	return table.Flush()
 }
@@ -176,12 +172,26 @@ func Import(ctx context.Context, c *Client, opts ImportOptions, out io.Writer) e
 			return err
 		}
 	}
+	for i := range got.Examples {
+		if err := printLine(out, exampleLine(&got.Examples[i])); err != nil {
+			return err
+		}
+	}
 	for _, l := range got.LeftOut {
 		if err := printLine(out, "left out: "+strings.TrimPrefix(plain(l.At)+": ", ": ")+plain(l.Why)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// exampleLine shows an example with the name that hookrange send --example takes.
+func exampleLine(e *api.Example) string {
+	text := fmt.Sprintf("example %q: %d bytes", plain(e.Name), len(e.Body))
+	if e.Made {
+		text += ", made of the schema"
+	}
+	return text
 }
 
 func ruleLine(r *api.AnswerRule) string {
@@ -211,8 +221,8 @@ func matcherText(m api.Matcher) string {
 // TryOptions are those of Try.
 type TryOptions struct {
 	Endpoint string
-	// Seq of the capture to try with; 0 makes a request of the fields below.
-	Seq                int64
+	// Capture to try with; none makes a request of the fields below.
+	Capture            api.CaptureRef
 	Method, Path, Body string
 	Headers            []string
 	Attempt            int
@@ -225,8 +235,8 @@ type TryOptions struct {
 // Try prints what the endpoint would answer, and why. Nothing is saved or sent.
 func Try(ctx context.Context, c *Client, opts TryOptions, out io.Writer) error {
 	form := map[string]any{}
-	if opts.Seq != 0 {
-		form["capture"] = opts.Seq
+	if opts.Capture != 0 {
+		form["capture"] = opts.Capture
 	} else {
 		request := api.TrialRequest{Method: opts.Method, Path: opts.Path, Body: opts.Body, Headers: []api.Pair{}}
 		for _, line := range opts.Headers {
@@ -253,10 +263,7 @@ func Try(ctx context.Context, c *Client, opts TryOptions, out io.Writer) error {
 	if err := c.do(ctx, in, &got); err != nil {
 		return err
 	}
-	if opts.JSON {
-		return printJSON(out, got)
-	}
-	return printLine(out, strings.Join(trialLines(&got), "\n"))
+	return printOne(out, opts.JSON, got, strings.Join(trialLines(&got), "\n"))
 }
 
 func trialLines(got *api.DryRun) []string {

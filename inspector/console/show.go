@@ -49,6 +49,24 @@ func printLine(out io.Writer, text string) error {
 	return err
 }
 
+// printOne writes a value as one line of JSON, or else the line for people.
+func printOne(out io.Writer, asJSON bool, value any, line string) error {
+	if asJSON {
+		return printJSON(out, value)
+	}
+	return printLine(out, line)
+}
+
+// printEach writes the values of a list as lines of JSON.
+func printEach[T any](out io.Writer, list []T) error {
+	for i := range list {
+		if err := printJSON(out, &list[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // row is a capture as one line: time, class, title, attempt, request, answer, size.
 func row(c *api.Capture, zone *time.Location) string {
 	title := plain(c.Payload.Title)

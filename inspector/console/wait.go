@@ -96,13 +96,8 @@ func (c *Client) waitAll(ctx context.Context, opts WaitOptions, query url.Values
 
 func printWait(out io.Writer, opts WaitOptions, got *api.Wait) error {
 	for i := range got.Captures {
-		var err error
-		if opts.JSON {
-			err = printJSON(out, &got.Captures[i])
-		} else {
-			err = printLine(out, row(&got.Captures[i], opts.Zone))
-		}
-		if err != nil {
+		one := &got.Captures[i]
+		if err := printOne(out, opts.JSON, one, row(one, opts.Zone)); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -191,7 +192,11 @@ func testTokensScreen(r *rig) {
 func testAccessAccessibility(r *rig) {
 	t := r.t
 	source := axe(t)
-	s := r.serve()
+	file := filepath.Join(t.TempDir(), "declared.yaml")
+	if err := os.WriteFile(file, []byte("tokens: [{name: the CI of the shop, role: operate, endpoints: [default], secret: a-long-random-value-of-mine}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := r.serve("--config", file)
 	seq := s.deliver([]byte(`{"plain":"for everybody"}`), "Content-Type", "application/json")
 	viewer := s.token("A viewer with a rather long name", "view")
 	s.call(http.MethodPatch, "/endpoints/default", map[string]any{"respond": "503x2 200", "secret": "another-secret-value"}, nil)
@@ -214,6 +219,8 @@ func testAccessAccessibility(r *rig) {
 	p.fill("Name of whoever gets it", "CI")
 	p.press("button", "Make the token")
 	p.sees("it is shown this once")
+	p.until("a declared token cannot be revoked", `() => [...document.querySelectorAll('tr')].some((row) =>
+		row.innerText.includes('the CI of the shop') && row.innerText.includes('in the settings file') && !row.querySelector('button'))`)
 	looks(p, "access-tokens")
 	p.navigate("/audit")
 	p.sees("changed the settings")

@@ -107,6 +107,23 @@ func testRulesLook(p *tab) {
 	p.navigate("/e/default/settings")
 	p.press("button", "paid orders…")
 	p.press("button", "Import")
+	p.fill("Or its text", `openapi: 3.1.0
+paths:
+  /orders/{id}:
+    parameters: [{name: id, in: path, required: true, example: 7}]
+    post:
+      requestBody: {content: {application/json: {examples: {paid: {value: {event: order.paid}}, sent: {value: {event: order.sent}}}}}}
+      responses: {'201': {description: ok}}
+    put:
+      requestBody: {content: {application/json: {schema: {properties: {note: {type: string}}}}}}
+      responses: {'204': {description: ok}}
+`)
+	p.press("button", "Read it")
+	p.sees("3 requests of the document")
+	p.sees("made of the schema")
+	p.press("button", "Try POST /orders/{id} (paid)")
+	p.until("the dry run has the request", `() => document.activeElement.textContent.trim() === 'Try'
+		&& [...document.querySelectorAll('[aria-labelledby=dry-run] .made input')].some((i) => i.value === '/orders/7')`)
 	p.press("button", "Try")
 	p.sees("What these rules would answer")
 	p.until("there is a result", `() => document.querySelector('[aria-labelledby=dry-run] pre') !== null`)

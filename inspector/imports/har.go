@@ -21,15 +21,19 @@ type archive struct {
 
 type entry struct {
 	Request struct {
-		Method string `json:"method"`
-		URL    string `json:"url"`
+		Method   string `json:"method"`
+		URL      string `json:"url"`
+		Headers  []pair `json:"headers"`
+		PostData *struct {
+			MimeType string  `json:"mimeType"`
+			Text     *string `json:"text"`
+			Encoding string  `json:"encoding"`
+			Params   []pair  `json:"params"`
+		} `json:"postData"`
 	} `json:"request"`
 	Response struct {
-		Status  int `json:"status"`
-		Headers []struct {
-			Name  string `json:"name"`
-			Value string `json:"value"`
-		} `json:"headers"`
+		Status  int    `json:"status"`
+		Headers []pair `json:"headers"`
 		Content struct {
 			MimeType string  `json:"mimeType"`
 			Text     *string `json:"text"`
@@ -39,7 +43,12 @@ type entry struct {
 	} `json:"response"`
 }
 
-// har makes a rule of each entry, by method, path and query.
+type pair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// har makes a rule of each entry, by method, path and query, and an example of each that has a body.
 func (m *maker) har(text []byte) error {
 	var in archive
 	if err := json.Unmarshal(text, &in); err != nil {
@@ -52,11 +61,18 @@ func (m *maker) har(text []byte) error {
 	for i := range in.Log.Entries {
 		e := &in.Log.Entries[i]
 		at := fmt.Sprintf("log.entries.%d", i)
-		rule, key, err := e.rule()
+		path, pairs, err := e.target()
 		if err != nil {
 			m.leaveOut(at, "%v", err)
 			continue
 		}
+		if sample, found, sampleErr := e.example(path, pairs); sampleErr != nil {
+			m.leaveOut(at+".request", "%v", sampleErr)
+		} else if found {
+			sample.At = at + ".request"
+			m.keep(sample)
+		}
+		rule, key := e.rule(path, pairs)
 		if before := seen[key]; before != "" {
 			m.leaveOut(at, "the same request as %s, whose rule answers first", before)
 			continue
@@ -72,13 +88,14 @@ func (m *maker) har(text []byte) error {
 	return nil
 }
 
-// rule returns the matchers of an entry; key is the same for requests that they cannot tell apart.
-func (e *entry) rule() (rule webhook.AnswerRule, key string, err error) {
+// target returns where an entry was sent to: the path, below the endpoint where it is one of ours, and the pairs of the
+// query.
+func (e *entry) target() (path string, pairs []string, err error) {
 	u, err := url.Parse(e.Request.URL)
 	if err != nil || u.Host == "" || e.Request.Method == "" {
-		return rule, "", fmt.Errorf("the request has no method or no URL")
+		return "", nil, fmt.Errorf("the request has no method or no URL")
 	}
-	path := u.EscapedPath()
+	path = u.EscapedPath()
 	if below, ours := strings.CutPrefix(path, "/hooks/"); ours {
 		_, below, _ = strings.Cut(below, "/")
 		path = "/" + below
@@ -86,21 +103,31 @@ func (e *entry) rule() (rule webhook.AnswerRule, key string, err error) {
 	if path == "" {
 		path = "/"
 	}
-	rule.Name = e.Request.Method + " " + path
-	rule.Match = []webhook.Matcher{equals(webhook.PartMethod, "", e.Request.Method), equals(webhook.PartPath, "", path)}
-	key = rule.Name
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		name, nameErr := url.QueryUnescape(name)
-		value, valueErr := url.QueryUnescape(value)
-		// A secret is checked before the rules, and does not belong into one.
-		if name == "" || name == "secret" || name == "token" || nameErr != nil || valueErr != nil || len(rule.Match) > maxParams {
-			continue
+		_, valueErr := url.QueryUnescape(value)
+		// A secret is checked before the rules, and does not belong into one, nor to another endpoint.
+		if name != "" && name != "secret" && name != "token" && nameErr == nil && valueErr == nil && len(pairs) < maxParams {
+			pairs = append(pairs, pair)
 		}
+	}
+	return path, pairs, nil
+}
+
+// rule returns the matchers of an entry; key is the same for requests that they cannot tell apart.
+func (e *entry) rule(path string, pairs []string) (rule webhook.AnswerRule, key string) {
+	rule.Name = e.Request.Method + " " + path
+	rule.Match = []webhook.Matcher{equals(webhook.PartMethod, "", e.Request.Method), equals(webhook.PartPath, "", path)}
+	key = rule.Name
+	for _, pair := range pairs {
+		name, value, _ := strings.Cut(pair, "=")
+		name, _ = url.QueryUnescape(name)
+		value, _ = url.QueryUnescape(value)
 		rule.Match = append(rule.Match, equals(webhook.PartQuery, name, value))
 		key += "\x00" + pair
 	}
-	return rule, key, nil
+	return rule, key
 }
 
 func (e *entry) answer() (webhook.Plan, error) {

@@ -1,5 +1,5 @@
-// Package imports makes rules of documents that describe or record answers: OpenAPI 3 and HAR 1.2. It reads only; what
-// it makes is for a person to look at before it is saved.
+// Package imports makes rules and examples of documents that describe or record answers and requests: OpenAPI 3 and HAR
+// 1.2. It reads only; what it makes is for a person to look at before it is saved or sent.
 package imports
 
 import (
@@ -25,14 +25,15 @@ const (
 	maxName    = 90
 )
 
-// Result are the rules of a document, in an order in which each can answer.
+// Result are the rules of a document, in an order in which each can answer, and its requests that can be sent.
 type Result struct {
-	Format  string
-	Rules   []webhook.AnswerRule
-	LeftOut []LeftOut
+	Format   string
+	Rules    []webhook.AnswerRule
+	Examples []Example
+	LeftOut  []LeftOut
 }
 
-// LeftOut says what of a document is in no rule, and why.
+// LeftOut says what of a document is in no rule or no example, and why.
 type LeftOut struct{ At, Why string }
 
 // Write returns a status, header fields and a body as a plan text, or an ErrInvalid.
@@ -51,7 +52,7 @@ func Read(format string, text []byte, write Write) (Result, error) {
 			format = HAR
 		}
 	}
-	m := maker{write: write, names: map[string]bool{}, result: Result{Format: format}}
+	m := maker{write: write, names: names{}, samples: names{}, result: Result{Format: format}}
 	var err error
 	switch format {
 	case OpenAPI:
@@ -74,11 +75,12 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: import: "+format, append([]any{webhook.ErrInvalid}, args...)...)
 }
 
-// maker collects rules.
+// maker collects rules and examples, which have names of their own.
 type maker struct {
-	write  Write
-	names  map[string]bool
-	result Result
+	write   Write
+	names   names
+	samples names
+	result  Result
 	// dropped counts what is left out beyond maxLeftOut.
 	dropped int
 }
@@ -114,12 +116,15 @@ func (m *maker) add(at string, rule webhook.AnswerRule, answer webhook.Plan) {
 		m.leaveOut(at, "%s", strings.TrimPrefix(err.Error(), webhook.ErrInvalid.Error()+": "))
 		return
 	}
-	rule.Respond, rule.Name = text, m.name(rule.Name)
+	rule.Respond, rule.Name = text, m.names.name(rule.Name)
 	m.result.Rules = append(m.result.Rules, rule)
 }
 
-// name makes a name that no other rule has.
-func (m *maker) name(name string) string {
+// names are those that are taken.
+type names map[string]bool
+
+// name makes a name that no other has.
+func (taken names) name(name string) string {
 	name = strings.Join(strings.FieldsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
 	for len(name) > maxName {
 		_, size := utf8.DecodeLastRuneInString(name)
@@ -129,10 +134,10 @@ func (m *maker) name(name string) string {
 		name = "imported"
 	}
 	out := name
-	for n := 2; m.names[out]; n++ {
+	for n := 2; taken[out]; n++ {
 		out = name + " " + strconv.Itoa(n)
 	}
-	m.names[out] = true
+	taken[out] = true
 	return out
 }
 

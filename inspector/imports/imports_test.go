@@ -195,6 +195,7 @@ func TestReadRefuses(t *testing.T) {
 // FuzzRead reads any document: what is made of it can be saved.
 func FuzzRead(f *testing.F) {
 	f.Add("", petstore)
+	f.Add("", orders)
 	f.Add("har", `{"log":{"entries":[{"request":{"method":"GET","url":"https://a/b?c=d"},"response":{"status":200,"content":{"text":"x"}}}]}}`)
 	f.Fuzz(func(t *testing.T, format, text string) {
 		got, err := imports.Read(format, []byte(text), plan.Write)
@@ -204,6 +205,7 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
+		checkExamples(t, got.Examples)
 		for _, r := range got.Rules {
 			if _, err := plan.Parse(r.Respond); err != nil {
 				t.Errorf("%+v: %v", r, err)

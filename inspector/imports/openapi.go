@@ -161,6 +161,11 @@ func (m *maker) item(doc *openAPI, at string, value any, match []webhook.Matcher
 			m.leaveOut(where+".callbacks", "callbacks are not read")
 		}
 		m.operation(doc, where, operation, webhook.AnswerRule{Name: verb + " " + name, Match: all})
+		sample := Example{Name: verb + " " + name, At: where, Method: verb}
+		if match != nil {
+			sample.Path = name
+		}
+		m.requests(doc, operation, item["parameters"], sample)
 	}
 }
 

@@ -73,24 +73,11 @@ func (d *openAPI) answers(at string, value any, status int) ([]made, error) {
 		base.Header = append([]webhook.Field{{Name: "Content-Type", Value: kind}}, base.Header...)
 	}
 	var out []made
-	add := func(label string, value any) {
+	values, _ := d.values(media)
+	for _, v := range values {
 		plan := base
-		plan.Body = bodyOf(kind, value)
-		out = append(out, made{at: at, label: label, plan: plan})
-	}
-	named, _ := media["examples"].(object)
-	for _, label := range slices.Sorted(maps.Keys(named)) {
-		if example, err := d.object(named[label]); err == nil && example["value"] != nil && len(out) < maxNamed {
-			add(label, example["value"])
-		}
-	}
-	switch example, given := media["example"]; {
-	case len(out) > 0:
-	case given:
-		add("", example)
-	default:
-		d.made = 0
-		add("", d.example(media["schema"], 0))
+		plan.Body = bodyOf(kind, v.value)
+		out = append(out, made{at: at, label: v.label, plan: plan})
 	}
 	return out, nil
 }

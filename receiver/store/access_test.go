@@ -24,30 +24,31 @@ func TestTokens(t *testing.T) {
 		ID: "a", Name: "first", Role: webhook.RoleOperate, Endpoints: []string{"x"}, Hash: sha256.Sum256([]byte("a")), Created: now,
 		Expires: now.Add(time.Hour), By: "me",
 	}
-	b := webhook.Token{ID: "b", Name: "second", Role: webhook.RoleView, Hash: sha256.Sum256([]byte("b")), Created: now}
-	for _, token := range []webhook.Token{a, b} {
+	b := webhook.Token{ID: "b", Name: "second", Role: webhook.RoleView, Hash: sha256.Sum256([]byte("b")), Created: now, Declared: true}
+	c := webhook.Token{ID: "c", Name: "third", Role: webhook.RoleView, Hash: sha256.Sum256([]byte("c")), Created: now}
+	for _, token := range []webhook.Token{a, b, c} {
 		if err := s.SaveToken(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustFail(t, "the same name", s.SaveToken(t.Context(), webhook.Token{ID: "c", Name: "first"}), webhook.ErrExists)
+	mustFail(t, "the same name", s.SaveToken(t.Context(), webhook.Token{ID: "d", Name: "first"}), webhook.ErrExists)
 	used := now.Add(time.Minute)
 	if err := s.RecordUses(t.Context(), []webhook.Use{{ID: "a", Count: 3, Last: used}, {ID: "gone", Count: 1, Last: used}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.DeleteToken(t.Context(), "b"); err != nil {
+	if err := s.DeleteToken(t.Context(), "c"); err != nil {
 		t.Fatal(err)
 	}
-	mustFail(t, "one that is gone", s.DeleteToken(t.Context(), "b"), webhook.ErrNotFound)
-	_, err = s.Token("b")
+	mustFail(t, "one that is gone", s.DeleteToken(t.Context(), "c"), webhook.ErrNotFound)
+	_, err = s.Token("c")
 	mustFail(t, "find one that is gone", err, webhook.ErrNotFound)
 	a.Used = used
-	equal(t, "before the restart", []*webhook.Token{&a}, s.Tokens())
+	equal(t, "before the restart", []*webhook.Token{&a, &b}, s.Tokens())
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, store.Config{Dir: dir})
-	equal(t, "after the restart", []*webhook.Token{&a}, s.Tokens())
+	equal(t, "after the restart", []*webhook.Token{&a, &b}, s.Tokens())
 }
 
 func TestShares(t *testing.T) {

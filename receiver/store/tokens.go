@@ -22,6 +22,7 @@ type tokenConfig struct {
 	Created   time.Time    `json:"created"`
 	Expires   time.Time    `json:"expires"`
 	By        string       `json:"by"`
+	Declared  bool         `json:"declared,omitempty"`
 }
 
 // Tokens returns all tokens, the oldest first, expired ones too. The slice is the caller's, what it points to is not
@@ -45,7 +46,7 @@ func (s *Store) Token(id string) (*webhook.Token, error) {
 func (s *Store) SaveToken(ctx context.Context, token webhook.Token) error {
 	const insert = `INSERT INTO tokens (id, name, hash, used, config) VALUES (?, ?, ?, 0, ?)`
 	token.Endpoints = slices.Clone(token.Endpoints)
-	config, err := json.Marshal(tokenConfig{token.Role, token.Endpoints, token.Created, token.Expires, token.By})
+	config, err := json.Marshal(tokenConfig{token.Role, token.Endpoints, token.Created, token.Expires, token.By, token.Declared})
 	if err != nil {
 		return fmt.Errorf("store: save token %q: %w", token.Name, err)
 	}
@@ -155,6 +156,7 @@ func (c *conn) tokens() ([]*webhook.Token, error) {
 		found = append(found, &webhook.Token{
 			ID: id, Name: name, Role: kept.Role, Endpoints: kept.Endpoints, Hash: [sha256.Size]byte(hash),
 			Created: kept.Created, Expires: kept.Expires, Used: timeOf(number(row[3])), By: kept.By,
+			Declared: kept.Declared,
 		})
 		return nil
 	})

@@ -45,6 +45,8 @@ type Token struct {
 	Used time.Time
 	// By is who made it.
 	By string
+	// Declared is true for a token of the settings file, which alone can change it or take it away.
+	Declared bool
 }
 
 // Share is the right to see one capture, masked, without a token.

@@ -26,8 +26,9 @@ const sendAtOnce = 1000
 
 // Send is the command that delivers a fixture as a documented policy says.
 type Send struct {
-	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON."`
+	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON; with --example an OpenAPI 3 document or a HAR."`
 	URL     string   `arg:"" name:"url" help:"Where to deliver, with the secret in its query."`
+	Example string   `help:"Send this request of the document, whose path follows that of URL; an unknown NAME lists all." placeholder:"NAME"`
 	Policy  string   `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python, langsmith-engine or github." default:"langsmith-rules"`
 	Break   string   `help:"Break one rule of the policy, as a sender with a bug would, such as retries-4xx; an unknown NAME lists all." placeholder:"NAME"`
 	Header  []string `help:"Header field to add to each delivery, as 'Name: value'." placeholder:"FIELD" sep:"none"`
@@ -55,7 +56,7 @@ func (c *Send) Run(ctx context.Context, p *Program) error {
 			return fmt.Errorf("--break: %w", err)
 		}
 	}
-	s := &sending{command: c, policy: policy, version: p.Version, out: p.Out, many: c.Count > 1}
+	s := &sending{command: c, policy: policy, version: p.Version, examples: p.Examples, url: c.URL, out: p.Out, many: c.Count > 1}
 	for _, step := range []func() error{s.headers, s.source, func() error { return s.all(ctx) }} {
 		if err = step(); err != nil {
 			return err
@@ -72,6 +73,9 @@ type sending struct {
 	command *Send
 	policy  sender.Policy
 	version string
+	// examples reads a document, url is where to deliver.
+	examples func(document []byte) ([]Example, error)
+	url      string
 	// added are the header fields of the command line.
 	added []webhook.Field
 	// fresh returns the n-th delivery.
@@ -102,15 +106,20 @@ func (s *sending) source() error {
 	rng := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // ids of examples
 	s.fresh = func() (fixtures.Vector, error) { return fixtures.Fresh(name, time.Now(), rng) }
 	_, unknown := s.fresh()
-	if unknown == nil {
+	if unknown == nil && s.command.Example == "" {
 		return nil
 	}
 	raw, err := os.ReadFile(name)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.command.Example != "":
+		return fmt.Errorf("%w: --example: there is no file %s", webhook.ErrInvalid, name)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w, and there is no file %s", webhook.ErrInvalid, unknown, name)
 	case err != nil:
 		return fmt.Errorf("fixture: %w", err)
+	}
+	if s.command.Example != "" {
+		return s.example(raw)
 	}
 	vector := fixtures.Vector{
 		Name: filepath.Base(name), Method: http.MethodPost, Body: raw,
@@ -166,7 +175,7 @@ func (s *sending) one(ctx context.Context, n int, vector fixtures.Vector) {
 		vector = vector.WithSecret(secret)
 	}
 	delivery := sender.Delivery{
-		Method: vector.Method, URL: s.command.URL, Header: append(vector.Fields(), s.added...), Body: vector.Body, Sign: vector.Sign,
+		Method: vector.Method, URL: s.url, Header: append(vector.Fields(), s.added...), Body: vector.Body, Sign: vector.Sign,
 	}
 	result := sender.Send(ctx, delivery, s.policy, func(a sender.Attempt) { s.attempt(n, a) })
 	s.mu.Lock()
@@ -186,7 +195,7 @@ func (s *sending) secret(v fixtures.Vector) string {
 	if s.command.Secret != "" || v.Scheme != webhook.SchemeQuery {
 		return s.command.Secret
 	}
-	u, err := url.Parse(s.command.URL)
+	u, err := url.Parse(s.url)
 	if err != nil {
 		return ""
 	}

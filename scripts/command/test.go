@@ -47,6 +47,8 @@ type Program struct {
 	Open func(ctx context.Context, place Place) (House, error)
 	// Fetcher asks for presigned URLs as a policy allows, and for those of the run's own object store at own().
 	Fetcher func(policy webhook.FetchPolicy, own func() string) (scripts.Fetcher, error)
+	// Examples returns the requests of an OpenAPI 3 document or a HAR, or webhook.ErrInvalid for anything else.
+	Examples func(document []byte) ([]Example, error)
 	// Remote carries a run out on the server that the user named; nil when none was.
 	Remote func(ctx context.Context, order Order, screen *Screen) (result.Run, error)
 }

@@ -25,7 +25,7 @@ func diskFaults() []Experiment {
 		Controls: []string{"takes-errors-for-success"},
 		Tries:    40,
 		Needs:    func() error { return errors.Join(needsTool("strace")(), needsDisks()) },
-		Try:      failDisk,
+		Try:      onDisk(failDisk),
 	}}
 }
 
@@ -49,27 +49,8 @@ func faultsByName() map[string]diskFault {
 // backInTime is how long after a fault the first 2xx may come.
 const backInTime = 5 * time.Second
 
-func failDisk(ctx context.Context, b *Build) (count Count, err error) {
-	folder, err := tryFolder()
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	d, err := newDisk(ctx, folder, 256<<20)
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, d.remove()) }()
-	p, err := newProgram(ctx, b, folder, filepath.Join(d.mount, "data"))
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, p.kill()) }()
-	r := &rig{program: p, ledger: newLedger(), count: &count}
-	if err = p.start(ctx); err != nil {
-		return count, err
-	}
-	senders := r.ledger.send(ctx, p.hook("default"), load)
+func failDisk(ctx context.Context, r *rig, d *disk) error {
+	senders := r.ledger.send(ctx, r.program.hook("default"), load)
 	defer senders.end()
 	names := make([]string, 0, len(faultsByName()))
 	for name := range faultsByName() {
@@ -77,26 +58,26 @@ func failDisk(ctx context.Context, b *Build) (count Count, err error) {
 	}
 	for range 2 {
 		name := names[rand.IntN(len(names))] //nolint:gosec // no secret
-		count.Tried++
-		count.Sum(name, 1)
-		if err = r.fault(ctx, d, name); err != nil {
-			return count, fmt.Errorf("%s: %w", name, err)
+		r.count.Tried++
+		r.count.Sum(name, 1)
+		if err := r.fault(ctx, d, name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	err = r.cut(ctx, d, senders)
+	err := r.cut(ctx, d, senders)
 	r.story += "; cut at " + r.ended.Format("05.000000")
 	if n := r.ledger.refused.Load(); n > 0 {
-		count.Break("%d answers were neither 2xx nor 503 with Retry-After", n)
+		r.count.Break("%d answers were neither 2xx nor 503 with Retry-After", n)
 	}
-	count.Sum("answers of 503 with Retry-After", r.ledger.busy.Load())
+	r.count.Sum("answers of 503 with Retry-After", r.ledger.busy.Load())
 	// What was deleted a moment before the power went is back.
 	if gone := os.Remove(d.ballast()); !errors.Is(gone, os.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
 	if err != nil {
-		return count, err
+		return err
 	}
-	return count, r.account(ctx)
+	return r.account(ctx)
 }
 
 // fault makes the disk fail for a while under load and waits until a capture is answered with a 2xx again.

@@ -27,36 +27,26 @@ func bitFlips() []Experiment {
 		Goal:     10_000,
 		Controls: []string{"no-checksums"},
 		Tries:    500,
-		Try:      damageFile,
+		Try:      trying(damageFile),
 	}}
 }
 
-func damageFile(ctx context.Context, b *Build) (count Count, err error) {
+func damageFile(ctx context.Context, p *program, count *Count) error {
 	const damages = 20
-	folder, err := tryFolder()
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	p, err := newProgram(ctx, b, folder, "")
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, p.kill()) }()
 	whole, file, err := fill(ctx, p)
 	if err != nil {
-		return count, err
+		return err
 	}
 	for range damages {
 		if ctx.Err() != nil {
-			return count, ctx.Err()
+			return ctx.Err()
 		}
 		count.Tried++
-		if err = damaged(ctx, p, whole, file, &count); err != nil {
-			return count, err
+		if err = damaged(ctx, p, whole, file, count); err != nil {
+			return err
 		}
 	}
-	return count, nil
+	return nil
 }
 
 func (p *program) database() string { return filepath.Join(p.data, "hookrange.db") }

@@ -2,10 +2,8 @@ package proof
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"time"
 )
@@ -70,25 +68,15 @@ type rig struct {
 
 // crashing is a try: a fresh program, ended by end, is started again and asked for all it had answered.
 func crashing(end func(context.Context, *rig) error) func(context.Context, *Build) (Count, error) {
-	return func(ctx context.Context, b *Build) (count Count, err error) {
-		folder, err := tryFolder()
-		if err != nil {
-			return count, err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-		p, err := newProgram(ctx, b, folder, "")
-		if err != nil {
-			return count, err
-		}
-		defer func() { err = errors.Join(err, p.kill()) }()
-		r := &rig{program: p, ledger: newLedger(), count: &count}
+	return trying(func(ctx context.Context, p *program, count *Count) error {
+		r := &rig{program: p, ledger: newLedger(), count: count}
 		count.Tried = 1
-		if err = end(ctx, r); err != nil {
-			return count, err
+		if err := end(ctx, r); err != nil {
+			return err
 		}
 		r.ended = time.Now()
-		return count, r.account(ctx)
-	}
+		return r.account(ctx)
+	})
 }
 
 // account starts the program again and looks for everything that was answered.

@@ -22,7 +22,7 @@ func powerCuts() []Experiment {
 		Controls: []string{"synchronous-normal", "synchronous-off"},
 		Tries:    20,
 		Needs:    needsDisks,
-		Try:      cutPower,
+		Try:      onDisk(cutPower),
 	}}
 }
 
@@ -110,33 +110,31 @@ func (d *disk) cut() error {
 	return errors.Join(unix.IoctlSetPointerInt(int(folder.Fd()), shutdown, noLogFlush), folder.Close())
 }
 
-func cutPower(ctx context.Context, b *Build) (count Count, err error) {
-	folder, err := tryFolder()
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	d, err := newDisk(ctx, folder, 256<<20)
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, d.remove()) }()
-	p, err := newProgram(ctx, b, folder, filepath.Join(d.mount, "data"))
-	if err != nil {
-		return count, err
-	}
-	defer func() { err = errors.Join(err, p.kill()) }()
-	r := &rig{program: p, ledger: newLedger(), count: &count}
-	count.Tried = 1
-	if err = p.start(ctx); err != nil {
-		return count, err
-	}
-	senders := r.ledger.send(ctx, p.hook("default"), load)
+// onDisk is a try on a fresh program, already started, that keeps its data on a disk of its own.
+func onDisk(try func(ctx context.Context, r *rig, d *disk) error) func(context.Context, *Build) (Count, error) {
+	return trying(func(ctx context.Context, p *program, count *Count) (err error) {
+		d, err := newDisk(ctx, p.folder, 256<<20)
+		if err != nil {
+			return err
+		}
+		// A disk is removed when nothing runs on it.
+		defer func() { err = errors.Join(err, p.kill(), d.remove()) }()
+		p.data = filepath.Join(d.mount, "data")
+		if err = p.start(ctx); err != nil {
+			return err
+		}
+		return try(ctx, &rig{program: p, ledger: newLedger(), count: count}, d)
+	})
+}
+
+func cutPower(ctx context.Context, r *rig, d *disk) error {
+	r.count.Tried = 1
+	senders := r.ledger.send(ctx, r.program.hook("default"), load)
 	wait(ctx, 50*time.Millisecond, 800*time.Millisecond)
-	if err = r.cut(ctx, d, senders); err != nil {
-		return count, err
+	if err := r.cut(ctx, d, senders); err != nil {
+		return err
 	}
-	return count, r.account(ctx)
+	return r.account(ctx)
 }
 
 // cut takes the power away from disk and program, and gives the disk back. A machine without power answers nothing, so

@@ -61,26 +61,16 @@ func rawProbes() []Experiment {
 func serving(
 	settings string, try func(ctx context.Context, p *program, count *Count) error, flags ...string,
 ) func(context.Context, *Build) (Count, error) {
-	return func(ctx context.Context, b *Build) (count Count, err error) {
-		folder, err := tryFolder()
-		if err != nil {
-			return count, err
+	return trying(func(ctx context.Context, p *program, count *Count) error {
+		p.flags = flags
+		if err := p.declare(settings); err != nil {
+			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-		p, err := newProgram(ctx, b, folder, "")
-		if err != nil {
-			return count, err
+		if err := p.start(ctx); err != nil {
+			return err
 		}
-		p.flags, p.short = flags, b.lab.Short
-		if err = p.declare(settings); err != nil {
-			return count, err
-		}
-		if err = p.start(ctx); err != nil {
-			return count, err
-		}
-		defer func() { err = errors.Join(err, p.kill()) }()
-		return count, try(ctx, p, &count)
-	}
+		return try(ctx, p, count)
+	})
 }
 
 func probeAll(ctx context.Context, p *program, count *Count) error {

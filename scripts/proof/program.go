@@ -49,17 +49,32 @@ type program struct {
 	exited chan error
 }
 
-// newProgram prepares a program that keeps its data in folder/data, or in data when that is not empty.
-func newProgram(ctx context.Context, b *Build, folder, data string) (*program, error) {
+// newProgram prepares a program that keeps its data in folder/data.
+func newProgram(ctx context.Context, b *Build, folder string) (*program, error) {
 	binary, err := b.Program(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if data == "" {
-		data = filepath.Join(folder, "data")
-	}
-	p := &program{binary: binary, folder: folder, data: data, log: new(output)}
+	p := &program{binary: binary, folder: folder, data: filepath.Join(folder, "data"), short: b.lab.Short, log: new(output)}
 	return p, p.declare(settings)
+}
+
+// trying is a try on a fresh program that is not started yet, in a folder of its own. In the end both are gone.
+func trying(try func(ctx context.Context, p *program, count *Count) error) func(context.Context, *Build) (Count, error) {
+	return func(ctx context.Context, b *Build) (count Count, err error) {
+		folder, err := tryFolder()
+		if err != nil {
+			return count, err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+		p, err := newProgram(ctx, b, folder)
+		if err != nil {
+			return count, err
+		}
+		defer func() { err = errors.Join(err, p.kill()) }()
+		err = try(ctx, p, &count)
+		return count, err
+	}
 }
 
 // declare sets the file of settings for the next start.

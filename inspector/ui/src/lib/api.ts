@@ -44,6 +44,7 @@ export interface AnswerRule {
 export type DryRun = Whole<Schemas['DryRun']>;
 export type Preset = Whole<Schemas['Presets']>['presets'][number];
 export type Imported = Whole<Schemas['Imported']>;
+export type Example = Imported['examples'][number];
 export type Quota = Endpoint['retention'][Class];
 
 interface FactBase {

@@ -657,7 +657,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All tokens but the start-up token, the oldest first */
+        /**
+         * All tokens but the start-up token, the oldest first
+         * @description Those that the settings file declares, too. They are made, changed and taken away when the server starts, by the file alone.
+         */
         get: operations["listTokens"];
         put?: never;
         /**
@@ -685,7 +688,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke a token
-         * @description Its live sockets, waits and exports under way end at once.
+         * @description Its live sockets, waits and exports under way end at once. A declared token goes only with its lines in the settings file.
          */
         delete: operations["deleteToken"];
         options?: never;
@@ -703,7 +706,8 @@ export interface paths {
         /**
          * Who changed what, newest first
          * @description Every change, and every reading with `reveal=true` and every export, with its outcome; the newest 50,000 entries of the
-         *     last 365 days. Refused tokens are in the server's log and metrics instead.
+         *     last 365 days. What changes nothing is left out: dry runs, imports (which only make rules to look at) and checks of
+         *     signatures. Refused tokens are in the server's log and metrics instead.
          */
         get: operations["listAudit"];
         put?: never;
@@ -869,11 +873,15 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Make rules of an OpenAPI 3 document or a HAR
+         * Make rules and examples of an OpenAPI 3 document or a HAR
          * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
          *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
          *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
          *     parameters `secret` and `token`. Other documents are not fetched.
+         *
+         *     Requests with a body are examples: of OpenAPI those that operations and webhooks give, or one that is made of the
+         *     schema, with parameters that are required or have an example; of HAR those of entries with `postData`. Fields of one
+         *     connection and credentials are left out. `path` follows the URL that an example is sent to, such as an endpoint's.
          */
         post: operations["importRules"];
         delete?: never;
@@ -1006,7 +1014,8 @@ export interface components {
             rules?: components["schemas"]["AnswerRule"][];
             /** @description The endpoint's where left out. */
             respond?: string;
-            capture?: number;
+            /** @description A seq of the endpoint's captures, or `latest` for the newest of them, of whichever class. */
+            capture?: number | "latest";
             request?: {
                 /** @default POST */
                 method: string;
@@ -1069,6 +1078,20 @@ export interface components {
             /** @enum {string} */
             format: "openapi" | "har";
             rules: components["schemas"]["AnswerRule"][];
+            /** @description Requests to try or to send. One whose body is no text is left out. */
+            examples: {
+                /** @description Unique among the examples. */
+                name: string;
+                /** @description Place in the document. */
+                at: string;
+                method: string;
+                /** @description Such as /orders/7?dry=no; empty for a webhook. */
+                path: string;
+                headers: components["schemas"]["Pair"][];
+                body: string;
+                /** @description Whether the body was made of a schema, because the document gives none. */
+                made: boolean;
+            }[];
             left_out: {
                 /** @description Place in the document. */
                 at: string;
@@ -1422,7 +1445,11 @@ export interface components {
             resumed: boolean;
         };
         Plan: {
-            /** @example 503/after=2s */
+            /**
+             * @description The step as it was planned. The size of a generated body stands only here; what was sent is in the outcome's bytes.
+             * @example 503/after=2s
+             * @example 200/size=10MB
+             */
             text: string;
             /** @description Name of the rule that answered; empty when none did. */
             rule: string;
@@ -1434,6 +1461,7 @@ export interface components {
             for_ms: number;
             rate: number;
             headers: components["schemas"]["Pair"][];
+            /** @description Empty for one that was generated. */
             body: string;
             seed: string;
             close: boolean;
@@ -1525,7 +1553,12 @@ export interface components {
             latency_ms: number | null;
             total_tokens: number | null;
             total_cost: string;
+            /**
+             * @description As it stands in the payload. Null where the payload has a presigned URL in its place: the object behind it is no part
+             *     of the capture's body and is at `resolved/runs.INDEX.inputs`, as `resolved` of the capture says.
+             */
             inputs: unknown;
+            /** @description As inputs; the object behind a presigned URL is at `resolved/runs.INDEX.outputs`. */
             outputs: unknown;
             feedback: unknown;
         };
@@ -2088,6 +2121,8 @@ export interface components {
              * @description Late by up to a minute.
              */
             used_at: string | null;
+            /** @description Whether the settings file declares it, which alone can change it or take it away. */
+            declared: boolean;
         };
         Tokens: {
             tokens: components["schemas"]["Token"][];
@@ -2105,6 +2140,7 @@ export interface components {
             expired: boolean;
             /** Format: date-time */
             used_at: string | null;
+            declared: boolean;
             /** @description What the bearer sends: `hkr_ID_SECRET`. */
             key: string;
         };
@@ -2201,7 +2237,7 @@ export interface components {
             status: number;
             detail: string;
             /** @enum {string} */
-            code: "unauthorized" | "forbidden" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
+            code: "unauthorized" | "forbidden" | "forbidden_origin" | "wrong_host" | "no_route" | "method_not_allowed" | "too_large" | "media_type" | "upgrade_required" | "too_many_sockets" | "not_found" | "exists" | "declared" | "invalid" | "damaged" | "overloaded" | "unavailable" | "internal";
             request_id: string;
             /** @description The least role that would be allowed */
             role?: components["schemas"]["Role"];
@@ -3328,6 +3364,7 @@ export interface operations {
                 };
                 content?: never;
             };
+            409: components["responses"]["Problem"];
             default: components["responses"]["Problem"];
         };
     };
@@ -3619,7 +3656,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The rules, and what is in none of them. */
+            /** @description The rules and the examples, and what is in none of them. */
             200: {
                 headers: {
                     [name: string]: unknown;
