@@ -189,10 +189,9 @@ func refused(status int, text []byte) error {
 			e.hint = "hookrange endpoint list shows what there is"
 		}
 	case http.StatusConflict:
-		if p.Code == "declared" {
-			break
+		if p.Code == "exists" {
+			e.hint = "take another name; hookrange endpoint update changes an endpoint that is there, hookrange token revoke frees a token's name"
 		}
-		e.hint = "hookrange endpoint update changes an endpoint that is there"
 	case http.StatusInternalServerError:
 		e.hint = "the server's log has the cause under request_id " + p.RequestID
 	}

@@ -11,7 +11,7 @@ import "errors"
 var (
 	// ErrNotFound: no such endpoint, capture, delivery or resolved object.
 	ErrNotFound = errors.New("not found")
-	// ErrExists: an endpoint of that name is there already.
+	// ErrExists: an endpoint or a token of that name is there already.
 	ErrExists = errors.New("exists already")
 	// ErrInvalid: a value that a user gave is refused; the wrapping text says which and what is accepted.
 	ErrInvalid = errors.New("invalid")
