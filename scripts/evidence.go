@@ -18,6 +18,8 @@ type evidence struct {
 	// connections brought no request; uncounted says why they are not known.
 	connections []webhook.Connection
 	uncounted   string
+	// until is when the watching ended: what had not happened then may have happened since.
+	until time.Time
 	// watched is for how long after the last event, quiet for how long it should have been at least.
 	watched, quiet time.Duration
 	// lag is how late the machine was at worst, clock how late it was when.

@@ -86,6 +86,33 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestWaitForAll: one delivery with more attempts than expected ends no wait while another is under way.
+func TestWaitForAll(t *testing.T) {
+	t.Parallel()
+	hangsUp := []try{{lasts: 5 * second, hung: true}, {gap: 10 * time.Millisecond, lasts: 20 * time.Millisecond, hung: true}}
+	tests := map[string]struct {
+		wait  string
+		tries []try
+		want  string
+	}{
+		"over":                      {"attempts=1 quiet=1s", hangsUp, "hangup pass"},
+		"enough":                    {"attempts=1", hangsUp, "hangup pass"},
+		"the watching ended before": {"attempts=1 quiet=1s timeout=5200ms", hangsUp, "hangup inconclusive"},
+		"none of them had time":     {"attempts=1 quiet=1s timeout=4s", hangsUp, "hangup inconclusive"},
+		"one of them had time":      {"attempts=1 quiet=1s timeout=5500ms", []try{{lasts: 9 * second}}, "hangup fail"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main times=2\nwait main " + tt.wait + "\nexpect main hangup after=5s\n"
+			c := play(t, script, &played{tries: tt.tries}, nil).Cases[0]
+			if diff := cmp.Diff([]string{tt.want}, verdicts(c)); diff != "" {
+				t.Errorf("checks (-want +got):\n%s\n%+v", diff, c.Checks)
+			}
+		})
+	}
+}
+
 // TestWatchedTooShort: a count needs its quiet time.
 func TestWatchedTooShort(t *testing.T) {
 	t.Parallel()

@@ -272,14 +272,11 @@ func (h hangup) judge(e *evidence) finding {
 	case len(f.captures) == 0:
 		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("no delivery has %d attempts", h.attempt)
 		return f
-	case len(kept) > len(times):
-		f.verdict, f.actual = h.patient(kept[0], high)
-		if f.verdict == result.Inconclusive {
-			f.reason = "the answer or the watching ended before the sender's time was over"
-		}
-		return f
 	case len(kept) > 0:
-		f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s, but not in every delivery", shortList(times))
+		h.patient(&f, e, kept, high)
+		if len(times) > 0 {
+			f.actual = "hung up after " + shortList(times) + ", but not in every delivery: " + f.actual
+		}
 		return f
 	}
 	f.actual = "hung up after " + shortList(times)
@@ -311,15 +308,27 @@ func startedBefore(ahead time.Duration) string {
 	return "the sender's program was started " + short(ahead) + " before the request arrived, so its clock may have begun long before"
 }
 
-// patient says what it means that a sender did not hang up.
-func (hangup) patient(a *attempt, high time.Duration) (result.Verdict, string) {
-	if a.Outcome == nil || a.Outcome.Done == nil {
-		return result.Fail, "the sender still waits"
+// patient says what it means that a sender did not hang up: nothing, unless there was time enough.
+func (hangup) patient(f *finding, e *evidence, kept []*attempt, high time.Duration) {
+	f.verdict, f.reason = result.Inconclusive, "the answer or the watching ended before the sender's time was over"
+	for _, a := range kept {
+		waited := e.until.Sub(a.ReceivedAt)
+		actual := "the sender still waits, " + short(waited) + " after its request"
+		if a.Outcome != nil && a.Outcome.Done != nil {
+			waited = *a.Outcome.Done
+			actual = "the sender waited " + short(waited) + ", until the receiver ended it"
+		}
+		switch {
+		case waited-chained*e.lag > high:
+			f.verdict, f.lagged, f.actual, f.reason = result.Fail, false, actual, ""
+			return
+		case waited > high:
+			f.lagged, f.reason = true, "this machine was up to "+short(e.lag)+" late, which may explain it"
+			f.actual = actual
+		case f.actual == "":
+			f.actual = actual
+		}
 	}
-	if *a.Outcome.Done <= high {
-		return result.Inconclusive, "the answer ended after " + short(*a.Outcome.Done)
-	}
-	return result.Fail, "the sender waited " + short(*a.Outcome.Done) + ", until the receiver ended it"
 }
 
 // answered judges that the sender waited for an answer.
