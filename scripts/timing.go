@@ -92,6 +92,11 @@ func (s spacing) judge(e *evidence) finding {
 		if f.verdict != result.Pass && (s.passes(median(g.least)) || s.passes(median(g.most)) || s.straddles(median(g.least), median(g.most))) {
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.reason = "this machine was late by " + shortList(g.doubts) + ", which can be all that is wrong with these gaps"
+		} else if f.verdict == result.Fail && s.form != "constant" && g.varied() {
+			// Not to be tried until chance makes them grow, unless the machine may have made the difference.
+			f.verdict, f.lagged = result.Inconclusive, e.lag > noWait
+			f.reason = fmt.Sprintf("the waits differ from delivery to delivery, so by chance (jitter), and %d deliveries do not show whether they grow",
+				len(g.ratios))
 		}
 	}
 	return f
@@ -99,6 +104,8 @@ func (s spacing) judge(e *evidence) finding {
 
 // growths are how each gap of the deliveries compares to the one before.
 type growths struct {
+	// gaps are those of each delivery, with what each may be wrong by.
+	gaps, late [][]time.Duration
 	// least and most are what the ratios may be, as late as this machine was.
 	ratios, least, most     []float64
 	shorter, longer, doubts []time.Duration
@@ -115,6 +122,7 @@ func gapsOf(e *evidence) growths {
 				gaps, doubt = append(gaps, *a.gap), append(doubt, e.doubtOf(a))
 			}
 		}
+		g.gaps, g.late = append(g.gaps, gaps), append(g.late, doubt)
 		g.texts = append(g.texts, shortList(gaps))
 		for i := 1; i < len(gaps); i++ {
 			late := max(doubt[i-1], doubt[i])
@@ -125,6 +133,22 @@ func gapsOf(e *evidence) growths {
 		}
 	}
 	return g
+}
+
+// varied tells whether a sender waits longer in one delivery than in another before the same attempt, by more than the
+// machine's lateness can explain.
+func (g growths) varied() bool {
+	for i, gaps := range g.gaps {
+		for j, other := range g.gaps {
+			for n := range min(len(gaps), len(other)) {
+				least, most := gaps[n]-chained*g.late[i][n], other[n]+chained*g.late[j][n]
+				if least-most > noWait && float64(least) > grown*float64(most) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func ratioOf(gap, before time.Duration) float64 {
