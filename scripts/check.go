@@ -188,14 +188,29 @@ func (c count) judge(e *evidence) finding {
 		}
 	}
 	bad := slices.IndexFunc(got, func(n int) bool { return !c.holds(n) })
-	f.actual = fmt.Sprintf("%s, watched for %s after the last event", join(got), short(e.watched))
+	f.actual = join(got)
+	if bad < 0 || got[bad] < c.want {
+		f.actual += fmt.Sprintf(", watched for %s after the last event", short(e.watched))
+	}
 	switch {
 	case bad >= 0:
-		f.verdict = result.Fail
+		f.verdict, f.reason = result.Fail, c.story(e, bad)
 	case c.needsSilence() && e.watched < e.quiet:
 		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("watched for less than %s: the wait's timeout came first", short(e.quiet))
 	}
 	return f
+}
+
+// story tells what was counted, in words.
+func (c count) story(e *evidence, bad int) string {
+	switch {
+	case c.what == "connections":
+		return e.tried()
+	case c.what == "attempts" && bad < len(e.deliveries):
+		return e.deliveries[bad].story()
+	default:
+		return ""
+	}
 }
 
 func join(numbers []int) string {

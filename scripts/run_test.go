@@ -180,3 +180,37 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestStory: a count that does not hold says what happened, in words.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	many := []try{{}, {}, {}, {}, {}, {}, {}, {}}
+	refused := []try{{connection: true}, {gap: second, connection: true}, {gap: 2 * second, connection: true}}
+	tests := map[string]struct {
+		expect         string
+		tries          []try
+		actual, reason string
+	}{
+		"too many": {
+			"attempts == 1",
+			[]try{{lasts: 5 * second, hung: true, fault: webhook.Hang}, {gap: second, lasts: 2 * second, status: 503}},
+			"2", "attempt 1: hang, the sender hung up after 5s; attempt 2, 1s later: answered 503 after 2s",
+		},
+		"too few":      {"attempts >= 2", []try{{status: 503}}, "1, watched for 3s after the last event", "attempt 1: answered 503"},
+		"as it should": {"attempts == 1", []try{{status: 503}}, "1, watched for 3s after the last event", ""},
+		"a long story": {
+			"attempts <= 3", many, "8", "attempt 1: answered 200; attempt 2, 0s later: answered 200; attempt 3, 0s later: answered 200; " +
+				"attempt 4, 0s later: answered 200; attempt 5, 0s later: answered 200; attempt 6, 0s later: answered 200; and 2 more",
+		},
+		"connections": {"connections <= 2", refused, "3", "first: refused; after 1s: refused; after 3s: refused"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check := play(t, head+"expect main "+tt.expect+"\n", &played{tries: tt.tries}, nil).Cases[0].Checks[0]
+			if diff := cmp.Diff([]string{tt.actual, tt.reason}, []string{check.Actual, check.Reason}); diff != "" {
+				t.Errorf("actual and reason (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
