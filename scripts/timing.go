@@ -141,7 +141,7 @@ func (g growths) varied() bool {
 	for i, gaps := range g.gaps {
 		for j, other := range g.gaps {
 			for n := range min(len(gaps), len(other)) {
-				least, most := gaps[n]-chained*g.late[i][n], other[n]+chained*g.late[j][n]
+				least, most := gaps[n]-g.late[i][n], other[n]+g.late[j][n]
 				if least-most > noWait && float64(least) > grown*float64(most) {
 					return true
 				}
