@@ -283,7 +283,14 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 			return finding{verdict: result.Inconclusive, reason: why, captures: captures}
 		}
 	}
-	return s.check.judge(e)
+	f := s.check.judge(e)
+	switch {
+	case s.kind == "answered" && f.lagged:
+		at.unanswered = f.reason
+	case kind.counts && at.unanswered != "" && f.verdict != result.Inconclusive:
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "the sender may not have waited for the planned answer: "+at.unanswered
+	}
+	return f
 }
 
 // heard tells whether any endpoint of the case got something.

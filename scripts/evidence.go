@@ -160,14 +160,25 @@ func (e *evidence) doubtOf(a *attempt) time.Duration {
 	return e.doubt(before, a.ReceivedAt) + e.clock.After(before) + a.unsure
 }
 
-// ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start. A
-// program that takes longer than the time it is to wait does other things first, which say nothing of its clock.
+// calm is how late a machine may be on which nothing but itself keeps a program from starting.
+const calm = 50 * time.Millisecond
+
+// ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start.
 func (e *evidence) ahead(a *attempt, limit time.Duration) time.Duration {
 	at, ok := e.spawned[byPath(&a.Capture)]
-	if !ok || a.n > 1 || a.ReceivedAt.Sub(at) > limit {
+	if !ok || a.n > 1 {
 		return 0
 	}
-	return max(a.ReceivedAt.Sub(at), 0)
+	return startedAhead(a.ReceivedAt.Sub(at), limit, e.lag)
+}
+
+// startedAhead is what a program's start may have taken of its own limit. One that takes longer than the time it is to
+// wait does other things first, which say nothing of its clock, unless the machine was too busy to let it start.
+func startedAhead(start, limit, late time.Duration) time.Duration {
+	if start > limit && late <= calm {
+		return 0
+	}
+	return min(max(start, 0), limit)
 }
 
 // lateness is how much later than planned the slowest answer began.

@@ -24,6 +24,8 @@ type lentEndpoint struct {
 	done  int
 	// cameBack is when the last of them was taken out.
 	cameBack time.Time
+	// unanswered says why a sender that did not wait for an answer may be right, as a check of that found.
+	unanswered string
 	// evidence is as of the last wait.
 	evidence         evidence
 	watched, silence time.Duration
