@@ -202,7 +202,7 @@ func TestStory(t *testing.T) {
 			"attempts <= 3", many, "8", "attempt 1: answered 200; attempt 2, 0s later: answered 200; attempt 3, 0s later: answered 200; " +
 				"attempt 4, 0s later: answered 200; attempt 5, 0s later: answered 200; attempt 6, 0s later: answered 200; and 2 more",
 		},
-		"connections": {"connections <= 2", refused, "3", "first: refused; after 1s: refused; after 3s: refused"},
+		"connections": {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -46,14 +46,14 @@ func (a *attempt) ending() string {
 	return what
 }
 
-// tried tells what became of the connections without a request, by the time since the first.
+// tried tells what became of the connections without a request.
 func (e *evidence) tried() string {
 	var parts []string
 	for i := range e.connections {
 		c := &e.connections[i]
-		when := "first"
+		when := fmt.Sprintf("connection %d", i+1)
 		if i > 0 {
-			when = "after " + short(max(c.At.Sub(e.connections[0].At), 0))
+			when += ", " + short(max(c.At.Sub(e.connections[i-1].At), 0)) + " later"
 		}
 		what := string(c.Reached)
 		if c.Reached == webhook.ConnAccepted && c.Fault != "" {
