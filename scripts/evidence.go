@@ -181,6 +181,10 @@ func startedAhead(start, limit, late time.Duration) time.Duration {
 	return min(max(start, 0), limit)
 }
 
+// swamped tells whether a machine is so late that a program on it that has something to compute, such as one that only
+// begins to run, may be late by any time: the canary, which sleeps most of the time, is let run before those that do not.
+func swamped(late time.Duration) bool { return late >= 200*time.Millisecond }
+
 // lateness is how much later than planned the slowest answer began.
 func lateness(attempts []*attempt) time.Duration {
 	var worst time.Duration

@@ -106,3 +106,40 @@ func TestStartsOfABusyMachine(t *testing.T) {
 		}
 	}
 }
+
+// late is a sender whose machine is late: its first attempt is answered so much later than planned.
+type late struct {
+	spawned
+	by time.Duration
+}
+
+func (l late) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	l.open["main"].late = l.by
+	return l.spawned.Trigger(ctx, in)
+}
+
+// TestSwamped: on a machine that is very late, when a program acts proves nothing; what it does still does.
+func TestSwamped(t *testing.T) {
+	t.Parallel()
+	tries := []try{{lasts: second}, {gap: 2 * second, lasts: second}, {gap: second, lasts: 9 * second, hung: true}}
+	script := head + "expect main spacing growing\nexpect main gap 1 max=1s\nexpect main hangup after=5s attempt=3\n" +
+		"expect main attempts >= 4\nexpect main attempts <= 2\n"
+	for name, test := range map[string]struct {
+		by   time.Duration
+		want []string
+	}{
+		"calm": {time.Millisecond, []string{"spacing fail", "gap fail", "hangup fail", "attempts fail", "attempts fail"}},
+		"swamped": {300 * time.Millisecond, []string{
+			"spacing inconclusive", "gap inconclusive", "hangup inconclusive", "attempts inconclusive", "attempts fail",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: tries}
+			run := play(t, script, p, func(c *scripts.Config) { c.Sender, c.Again = late{spawned{p}, test.by}, -1 })
+			if diff := cmp.Diff(test.want, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
+}
