@@ -43,7 +43,8 @@ func TestJitter(t *testing.T) {
 		"drawn, and shrinking here":   {"exponential", [][2]time.Duration{ms(900, 300), ms(400, 1700), ms(700, 650)}, result.Inconclusive},
 		"drawn, and growing here":     {"growing", [][2]time.Duration{ms(500, 1500), ms(400, 1700), ms(700, 650)}, result.Pass},
 		"drawn, by another factor":    {"exponential", [][2]time.Duration{ms(100, 1500), ms(400, 1700), ms(200, 650)}, result.Warning},
-		"the same in all deliveries":  {"exponential", [][2]time.Duration{ms(900, 900), ms(910, 905), ms(1000, 950)}, result.Fail},
+		"drawn, from 1 s at least":    {"exponential", [][2]time.Duration{ms(1010, 1130), ms(1000, 1220), ms(1000, 1040)}, result.Inconclusive},
+		"the same in all deliveries":  {"exponential", [][2]time.Duration{ms(900, 900), ms(910, 905), ms(950, 930)}, result.Fail},
 		"none, but for some noise":    {"exponential", [][2]time.Duration{ms(1, 3), ms(8, 2), ms(4, 9)}, result.Fail},
 		"drawn, and should be steady": {"constant", [][2]time.Duration{ms(900, 300), ms(400, 1700), ms(700, 350)}, result.Fail},
 	} {

@@ -13,6 +13,8 @@ import (
 const (
 	// grown is the least ratio of two gaps that counts as growth: timers and networks make less by themselves.
 	grown = 1.25
+	// drawn is the least ratio of two waits for the same attempt that no clock makes: the sender draws them.
+	drawn = 1.1
 	// noWait is what a gap takes that nobody meant as a wait.
 	noWait = 20 * time.Millisecond
 	// chained is how many times in a row the machine may have been late between two moments, unseen by the canary: the
@@ -142,7 +144,7 @@ func (g growths) varied() bool {
 		for j, other := range g.gaps {
 			for n := range min(len(gaps), len(other)) {
 				least, most := gaps[n]-g.late[i][n], other[n]+g.late[j][n]
-				if least-most > noWait && float64(least) > grown*float64(most) {
+				if least-most > noWait && float64(least) > drawn*float64(most) {
 					return true
 				}
 			}
