@@ -203,6 +203,8 @@ func (c count) judge(e *evidence) finding {
 		f.actual += fmt.Sprintf(", watched for %s after the last event", short(e.watched))
 	}
 	switch {
+	case bad >= 0 && got[bad] < c.want && e.unfinished() != "":
+		f.verdict, f.reason = result.Inconclusive, e.unfinished()
 	case bad >= 0:
 		f.verdict, f.reason, f.few = result.Fail, c.story(e, bad), got[bad] < c.want
 	case c.needsSilence() && e.watched < e.quiet:

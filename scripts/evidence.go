@@ -22,6 +22,8 @@ type evidence struct {
 	until time.Time
 	// watched is for how long after the last event, quiet for how long it should have been at least.
 	watched, quiet time.Duration
+	// atWork is true when a sender had not come back when the watching ended.
+	atWork bool
 	// lag is how late the machine was at worst, clock how late it was when.
 	lag   time.Duration
 	clock *lag.Watch
@@ -158,6 +160,18 @@ func (e *evidence) doubt(from, to time.Time) time.Duration {
 func (e *evidence) doubtOf(a *attempt) time.Duration {
 	before := a.ReceivedAt.Add(-*a.gap)
 	return e.doubt(before, a.ReceivedAt) + e.clock.After(before) + a.unsure
+}
+
+// unfinished says why more may have come, had the watching not ended, or "".
+func (e *evidence) unfinished() string {
+	switch {
+	case e.atWork:
+		return "the sender's command had not ended when the wait's timeout came, so it may yet have sent"
+	case e.watched < e.quiet:
+		return "watched for less than " + short(e.quiet) + ": the wait's timeout came first"
+	default:
+		return ""
+	}
 }
 
 // calm is how late a machine may be on which nothing but itself keeps a program from starting.

@@ -113,13 +113,31 @@ func TestWaitForAll(t *testing.T) {
 	}
 }
 
-// TestWatchedTooShort: a count needs its quiet time.
+// TestWatchedTooShort: a count needs its quiet time, and one that is too low a sender that has ended.
 func TestWatchedTooShort(t *testing.T) {
 	t.Parallel()
-	script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main quiet=30s timeout=5s\nexpect main attempts <= 2\nexpect main attempts >= 2\n"
-	c := play(t, script, &played{tries: []try{{}, {gap: second}}}, nil).Cases[0]
-	if diff := cmp.Diff([]string{"attempts inconclusive", "attempts pass"}, verdicts(c)); diff != "" {
-		t.Errorf("checks (-want +got):\n%s", diff)
+	for name, tt := range map[string]struct {
+		wait  string
+		tries []try
+		want  []string
+	}{
+		"cut off":       {"quiet=30s timeout=5s", []try{{}, {gap: second}}, []string{"inconclusive", "pass", "inconclusive"}},
+		"still at work": {"quiet=3s timeout=20s", []try{{}, {gap: second}, {gap: time.Minute}}, []string{"pass", "pass", "inconclusive"}},
+		"watched":       {"quiet=3s timeout=20s", []try{{}, {gap: second}}, []string{"pass", "pass", "fail"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main " + tt.wait +
+				"\nexpect main attempts <= 2\nexpect main attempts >= 2\nexpect main attempts >= 3\n"
+			c := play(t, script, &played{tries: tt.tries}, nil).Cases[0]
+			var want []string
+			for _, verdict := range tt.want {
+				want = append(want, "attempts "+verdict)
+			}
+			if diff := cmp.Diff(want, verdicts(c)); diff != "" {
+				t.Errorf("checks (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

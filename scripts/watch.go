@@ -197,7 +197,7 @@ func (l *lentEndpoint) collect(ctx context.Context, c *caseRun) error {
 	}
 	l.evidence = evidence{
 		deliveries: l.group(captures), connections: connections, uncounted: uncounted,
-		until: until, watched: l.watched, quiet: l.silence, scale: c.config.Scale, vars: c.vars,
+		until: until, atWork: !l.triggered(), watched: l.watched, quiet: l.silence, scale: c.config.Scale, vars: c.vars,
 	}
 	return nil
 }
