@@ -233,7 +233,7 @@ func (c *caseRun) spawn(at *lentEndpoint, to string) {
 }
 
 // silent says why nothing came, as far as that is known.
-func (c *caseRun) silent() string {
+func (c *caseRun) silent(at *lentEndpoint) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	reason := "no delivery came"
@@ -242,6 +242,8 @@ func (c *caseRun) silent() string {
 	}
 	if known, ok := c.config.Sender.(Explainer); ok {
 		reason += ": " + known.Silence()
+	} else if at.evidence.atWork {
+		reason += ", and the sender's command had not ended when the wait's timeout came"
 	}
 	return reason
 }
@@ -266,10 +268,10 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
 		if at.triggers == 0 && !c.heard() || at.triggers > 0 && e.uncounted == "" && len(all)+len(e.connections) == 0 {
-			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
+			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
 		}
 	case len(all) == 0:
-		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
+		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
 	case kind.proof:
 	case len(e.rejected()) > 0:
 		bad := e.rejected()

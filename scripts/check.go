@@ -249,7 +249,7 @@ func shortList(list []time.Duration) string {
 	for i, d := range list {
 		text[i] = short(d)
 	}
-	return "[" + strings.Join(text, " ") + "]"
+	return strings.Join(text, ", ")
 }
 
 func median[T int64 | float64 | time.Duration](list []T) T {

@@ -220,6 +220,13 @@ func TestStory(t *testing.T) {
 			"attempts <= 3", many, "8", "attempt 1: answered 200; attempt 2, 0s later: answered 200; attempt 3, 0s later: answered 200; " +
 				"attempt 4, 0s later: answered 200; attempt 5, 0s later: answered 200; attempt 6, 0s later: answered 200; and 2 more",
 		},
+		"gaps": {
+			"spacing growing",
+			[]try{{}, {gap: 2 * second}, {gap: second}},
+			"gaps of each delivery: 2s, 1s. Each is 0.50 times the one before (median)", "the gaps do not grow",
+		},
+		"no gaps":     {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
+		"at work":     {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
 		"connections": {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
 	}
 	for name, tt := range tests {

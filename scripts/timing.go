@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func (s spacing) wants() string {
 func (s spacing) judge(e *evidence) finding {
 	f := finding{expected: s.wants(), captures: seqs(e.all())}
 	g := gapsOf(e)
-	text := "gaps " + strings.Join(g.texts, " ")
+	text := "gaps of each delivery: " + strings.Join(g.texts, "; ")
 	if s.form == "any" {
 		f.verdict, f.actual = result.Pass, text
 		if !slices.ContainsFunc(e.all(), func(a *attempt) bool { return a.gap != nil }) {
@@ -76,7 +77,7 @@ func (s spacing) judge(e *evidence) finding {
 		return f
 	}
 	ratio := median(g.ratios)
-	f.actual = fmt.Sprintf("%s, median ratio %.2f", text, ratio)
+	f.actual = fmt.Sprintf("%s. Each is %.2f times the one before (median)", text, ratio)
 	switch {
 	case median(g.longer) < noWait:
 		f.verdict, f.reason = result.Fail, "the sender does not wait between attempts"
@@ -125,7 +126,7 @@ func gapsOf(e *evidence) growths {
 			}
 		}
 		g.gaps, g.late = append(g.gaps, gaps), append(g.late, doubt)
-		g.texts = append(g.texts, shortList(gaps))
+		g.texts = append(g.texts, cmp.Or(shortList(gaps), "none"))
 		for i := 1; i < len(gaps); i++ {
 			late := max(doubt[i-1], doubt[i])
 			g.ratios = append(g.ratios, ratioOf(gaps[i], gaps[i-1]))
@@ -276,7 +277,7 @@ func newHangup(_ *Script, st statement) (check, error) {
 func (h hangup) judge(e *evidence) finding {
 	after := scaled(h.after, e.scale)
 	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
-	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here",
+	f := finding{expected: fmt.Sprintf("on attempt %d the sender hangs up after %s: between %s and %s, as seen from here",
 		h.attempt, short(after), short(low), short(high))}
 	var times, doubts, ahead []time.Duration
 	var kept []*attempt
