@@ -107,7 +107,7 @@ conformance: build $(addprefix $(CACHE)/,senders-js.stamp senders-python.stamp s
 	HOOKRANGE_CONFORMANCE=$(CURDIR)/bin/hookrange HOOKRANGE_CONFORMANCE_SENDERS=$(CACHE)/senders \
 	  go test -v -count=1 -timeout $(TIMEOUT) $(TESTFLAGS) ./$(LIBRARIES)
 
-$(CACHE)/senders-js.stamp: $(addprefix $(LIBRARIES)/js/,got.mjs package.json package-lock.json .npmrc) | system
+$(CACHE)/senders-js.stamp: $(addprefix $(LIBRARIES)/js/,got.mjs superagent.mjs package.json package-lock.json .npmrc) | system
 	rm -rf $(CACHE)/senders/js
 	mkdir -p $(CACHE)/senders/js
 	cp $^ $(CACHE)/senders/js
@@ -121,7 +121,7 @@ $(CACHE)/senders-python.stamp: $(LIBRARIES)/python/requirements.txt | system
 	$(CACHE)/senders/python/bin/python -m pip install --quiet --disable-pip-version-check --prefer-binary -r $<
 	touch $@
 
-$(CACHE)/senders-go.stamp: $(addprefix $(LIBRARIES)/go/,go.mod go.sum plain/main.go retryable/main.go) | system
+$(CACHE)/senders-go.stamp: $(addprefix $(LIBRARIES)/go/,go.mod go.sum heimdall/main.go plain/main.go retryable/main.go) | system
 	mkdir -p $(CACHE)/senders/go
 	cd $(LIBRARIES)/go && go build -o $(CACHE)/senders/go/ ./...
 	touch $@

@@ -233,7 +233,7 @@ func (c *caseRun) spawn(at *lentEndpoint, to string) {
 }
 
 // silent says why nothing came, as far as that is known.
-func (c *caseRun) silent() string {
+func (c *caseRun) silent(at *lentEndpoint) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	reason := "no delivery came"
@@ -242,6 +242,8 @@ func (c *caseRun) silent() string {
 	}
 	if known, ok := c.config.Sender.(Explainer); ok {
 		reason += ": " + known.Silence()
+	} else if at.evidence.atWork {
+		reason += ", and the sender's command had not ended when the wait's timeout came"
 	}
 	return reason
 }
@@ -266,10 +268,10 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
 		if at.triggers == 0 && !c.heard() || at.triggers > 0 && e.uncounted == "" && len(all)+len(e.connections) == 0 {
-			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
+			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
 		}
 	case len(all) == 0:
-		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent()}
+		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
 	case kind.proof:
 	case len(e.rejected()) > 0:
 		bad := e.rejected()
@@ -283,7 +285,18 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 			return finding{verdict: result.Inconclusive, reason: why, captures: captures}
 		}
 	}
-	return s.check.judge(e)
+	f := s.check.judge(e)
+	if f.verdict == result.Fail && (kind.timed || f.few) && len(e.spawned) > 0 && swamped(e.lag) {
+		f.verdict, f.lagged = result.Inconclusive, true
+		f.reason = "this machine was so busy, up to " + short(e.lag) + " late, that it may have kept the sender's program from acting in time"
+	}
+	switch {
+	case s.kind == "answered" && f.lagged:
+		at.unanswered = f.reason
+	case kind.counts && at.unanswered != "" && f.verdict != result.Inconclusive:
+		f.verdict, f.lagged, f.reason = result.Inconclusive, true, "the sender may not have waited for the planned answer: "+at.unanswered
+	}
+	return f
 }
 
 // heard tells whether any endpoint of the case got something.

@@ -20,6 +20,8 @@ type finding struct {
 	captures                 []webhook.Seq
 	// lagged is true when the machine was too late to tell: another run may.
 	lagged bool
+	// few is true when less was counted than wanted: a sender that thinks its time is over does no more.
+	few bool
 	// silent is true when nothing came that the check could be about.
 	silent bool
 }
@@ -42,7 +44,9 @@ type nature struct {
 	counts bool
 	// wire is true when it is about the connection: a proxy in between has its own.
 	wire bool
-	make func(s *Script, st statement) (check, error)
+	// timed is true when it fails by when the sender acted, which it may have been kept from.
+	timed bool
+	make  func(s *Script, st statement) (check, error)
 }
 
 // kinds returns all kinds of checks.
@@ -56,11 +60,17 @@ func kinds() []nature {
 		{name: "connections", usage: "connections [==|...] N", least: 1, most: 2, counts: true, wire: true, make: count("connections")},
 		{
 			name: "spacing", usage: "spacing exponential|growing|constant|any", least: 1, most: 1,
-			options: []string{"factor", "tolerance"}, make: newSpacing,
+			options: []string{"factor", "tolerance"}, timed: true, make: newSpacing,
 		},
-		{name: "gap", usage: "gap N [min=] [max=]", least: 1, most: 1, options: []string{"min", "max"}, make: newGap},
-		{name: "hangup", usage: "hangup after=5s", options: []string{"after", "attempt", "early", "late"}, wire: true, make: newHangup},
-		{name: "answered", usage: "answered [attempt=1] [limit=]", options: []string{"attempt", "limit"}, wire: true, make: newAnswered},
+		{name: "gap", usage: "gap N [min=] [max=]", least: 1, most: 1, options: []string{"min", "max"}, timed: true, make: newGap},
+		{
+			name: "hangup", usage: "hangup after=5s", options: []string{"after", "attempt", "early", "late"},
+			wire: true, timed: true, make: newHangup,
+		},
+		{
+			name: "answered", usage: "answered [attempt=1] [limit=]", options: []string{"attempt", "limit"},
+			wire: true, timed: true, make: newAnswered,
+		},
 		{name: "secret", usage: "secret", proof: true, make: newProof},
 		{name: "header", usage: "header NAME [VALUE|~REGEXP]", least: 1, most: 2, proof: true, make: newProof},
 		{name: "query", usage: "query NAME [VALUE|~REGEXP]", least: 1, most: 2, proof: true, make: newProof},
@@ -188,14 +198,31 @@ func (c count) judge(e *evidence) finding {
 		}
 	}
 	bad := slices.IndexFunc(got, func(n int) bool { return !c.holds(n) })
-	f.actual = fmt.Sprintf("%s, watched for %s after the last event", join(got), short(e.watched))
+	f.actual = join(got)
+	if bad < 0 || got[bad] < c.want {
+		f.actual += fmt.Sprintf(", watched for %s after the last event", short(e.watched))
+	}
 	switch {
+	case bad >= 0 && got[bad] < c.want && e.unfinished() != "":
+		f.verdict, f.reason = result.Inconclusive, e.unfinished()
 	case bad >= 0:
-		f.verdict = result.Fail
+		f.verdict, f.reason, f.few = result.Fail, c.story(e, bad), got[bad] < c.want
 	case c.needsSilence() && e.watched < e.quiet:
 		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("watched for less than %s: the wait's timeout came first", short(e.quiet))
 	}
 	return f
+}
+
+// story tells what was counted, in words.
+func (c count) story(e *evidence, bad int) string {
+	switch {
+	case c.what == "connections":
+		return e.tried()
+	case c.what == "attempts" && bad < len(e.deliveries):
+		return e.deliveries[bad].story()
+	default:
+		return ""
+	}
 }
 
 func join(numbers []int) string {
@@ -222,7 +249,7 @@ func shortList(list []time.Duration) string {
 	for i, d := range list {
 		text[i] = short(d)
 	}
-	return "[" + strings.Join(text, " ") + "]"
+	return strings.Join(text, ", ")
 }
 
 func median[T int64 | float64 | time.Duration](list []T) T {

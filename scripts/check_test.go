@@ -81,6 +81,7 @@ func TestChecks(t *testing.T) {
 		{"did not hang up", "hangup after=5s", []try{{lasts: 12 * second, fault: webhook.Hang}}, result.Fail},
 		{"the answer was over before", "hangup after=5s", []try{{lasts: second}}, result.Inconclusive},
 		{"still waits", "hangup after=5s", []try{{lasts: time.Hour, fault: webhook.Hang}}, result.Fail},
+		{"did not hang up once", "hangup after=5s", []try{{lasts: 12 * second, fault: webhook.Hang}, {lasts: 5 * second, hung: true}}, result.Fail},
 		{"hang-up of the second", "hangup after=5s attempt=2", []try{{}, {lasts: 5 * second, hung: true}}, result.Pass},
 		{"no second", "hangup after=5s attempt=2", once, result.Inconclusive},
 		{"answered", "answered", []try{{lasts: 4 * second}}, result.Pass},

@@ -18,8 +18,12 @@ type evidence struct {
 	// connections brought no request; uncounted says why they are not known.
 	connections []webhook.Connection
 	uncounted   string
+	// until is when the watching ended: what had not happened then may have happened since.
+	until time.Time
 	// watched is for how long after the last event, quiet for how long it should have been at least.
 	watched, quiet time.Duration
+	// atWork is true when a sender had not come back when the watching ended.
+	atWork bool
 	// lag is how late the machine was at worst, clock how late it was when.
 	lag   time.Duration
 	clock *lag.Watch
@@ -158,15 +162,42 @@ func (e *evidence) doubtOf(a *attempt) time.Duration {
 	return e.doubt(before, a.ReceivedAt) + e.clock.After(before) + a.unsure
 }
 
-// ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start. A
-// program that takes longer than the time it is to wait does other things first, which say nothing of its clock.
+// unfinished says why more may have come, had the watching not ended, or "".
+func (e *evidence) unfinished() string {
+	switch {
+	case e.atWork:
+		return "the sender's command had not ended when the wait's timeout came, so it may yet have sent"
+	case e.watched < e.quiet:
+		return "watched for less than " + short(e.quiet) + ": the wait's timeout came first"
+	default:
+		return ""
+	}
+}
+
+// calm is how late a machine may be on which nothing but itself keeps a program from starting.
+const calm = 50 * time.Millisecond
+
+// ahead is by how much the sender's clock may be ahead of an attempt's arrival, by what its program takes to start.
 func (e *evidence) ahead(a *attempt, limit time.Duration) time.Duration {
 	at, ok := e.spawned[byPath(&a.Capture)]
-	if !ok || a.n > 1 || a.ReceivedAt.Sub(at) > limit {
+	if !ok || a.n > 1 {
 		return 0
 	}
-	return max(a.ReceivedAt.Sub(at), 0)
+	return startedAhead(a.ReceivedAt.Sub(at), limit, e.lag)
 }
+
+// startedAhead is what a program's start may have taken of its own limit. One that takes longer than the time it is to
+// wait does other things first, which say nothing of its clock, unless the machine was too busy to let it start.
+func startedAhead(start, limit, late time.Duration) time.Duration {
+	if start > limit && late <= calm {
+		return 0
+	}
+	return min(max(start, 0), limit)
+}
+
+// swamped tells whether a machine is so late that a program on it that has something to compute, such as one that only
+// begins to run, may be late by any time: the canary, which sleeps most of the time, is let run before those that do not.
+func swamped(late time.Duration) bool { return late >= 200*time.Millisecond }
 
 // lateness is how much later than planned the slowest answer began.
 func lateness(attempts []*attempt) time.Duration {

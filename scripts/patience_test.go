@@ -63,16 +63,18 @@ func TestProgramsThatAreSlowToStart(t *testing.T) {
 		starts, hangsUp time.Duration
 		want            []string
 	}{
-		"just started":               {20 * time.Millisecond, 3 * time.Second, []string{"answered fail", "hangup fail"}},
-		"slow to start":              {2 * time.Second, 3200 * time.Millisecond, []string{"answered inconclusive", "hangup inconclusive"}},
-		"slow, and hangs up early":   {2 * time.Second, time.Second, []string{"answered fail", "hangup fail"}},
-		"does other things first":    {20 * time.Second, 3 * time.Second, []string{"answered fail", "hangup fail"}},
-		"slow, and hangs up rightly": {2 * time.Second, 5 * time.Second, []string{"answered inconclusive", "hangup pass"}},
+		"just started":             {20 * time.Millisecond, 3 * time.Second, []string{"answered fail", "attempts fail", "hangup fail"}},
+		"slow to start":            {2 * time.Second, 3200 * time.Millisecond, []string{"answered inconclusive", "attempts inconclusive", "hangup inconclusive"}},
+		"slow, and hangs up early": {2 * time.Second, time.Second, []string{"answered fail", "attempts fail", "hangup fail"}},
+		"does other things first":  {20 * time.Second, 3 * time.Second, []string{"answered fail", "attempts fail", "hangup fail"}},
+		"slow, and hangs up rightly": {
+			2 * time.Second, 5 * time.Second, []string{"answered inconclusive", "attempts inconclusive", "hangup pass"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := &played{tries: []try{{gap: test.starts, lasts: test.hangsUp, hung: true}}}
-			script := head + "expect main answered limit=5s\nexpect main hangup after=5s\n"
+			script := head + "expect main answered limit=5s\nexpect main attempts >= 2\nexpect main hangup after=5s\n"
 			run := play(t, script, p, func(c *scripts.Config) { c.Sender = spawned{p} })
 			if diff := cmp.Diff(test.want, verdicts(run.Cases[0])); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
@@ -87,4 +89,57 @@ func TestProgramsThatAreSlowToStart(t *testing.T) {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
 	})
+}
+
+// TestStartsOfABusyMachine: a program that takes long to start may have begun its clock, unless it had the machine to itself.
+func TestStartsOfABusyMachine(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ start, lag, want time.Duration }{
+		"in time":                       {second, 0, second},
+		"before its clock can be ahead": {-second, 0, 0},
+		"other things first":            {20 * second, 5 * time.Millisecond, 0},
+		"kept from starting":            {20 * second, 150 * time.Millisecond, 5 * second},
+		"somewhat late":                 {second, 150 * time.Millisecond, second},
+	} {
+		if got := scripts.StartedAhead(test.start, 5*second, test.lag); got != test.want {
+			t.Errorf("%s: %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// late is a sender whose machine is late: its first attempt is answered so much later than planned.
+type late struct {
+	spawned
+	by time.Duration
+}
+
+func (l late) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	l.open["main"].late = l.by
+	return l.spawned.Trigger(ctx, in)
+}
+
+// TestSwamped: on a machine that is very late, when a program acts proves nothing; what it does still does.
+func TestSwamped(t *testing.T) {
+	t.Parallel()
+	tries := []try{{lasts: second}, {gap: 2 * second, lasts: second}, {gap: second, lasts: 9 * second, hung: true}}
+	script := head + "expect main spacing growing\nexpect main gap 1 max=1s\nexpect main hangup after=5s attempt=3\n" +
+		"expect main attempts >= 4\nexpect main attempts <= 2\n"
+	for name, test := range map[string]struct {
+		by   time.Duration
+		want []string
+	}{
+		"calm": {time.Millisecond, []string{"spacing fail", "gap fail", "hangup fail", "attempts fail", "attempts fail"}},
+		"swamped": {300 * time.Millisecond, []string{
+			"spacing inconclusive", "gap inconclusive", "hangup inconclusive", "attempts inconclusive", "attempts fail",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: tries}
+			run := play(t, script, p, func(c *scripts.Config) { c.Sender, c.Again = late{spawned{p}, test.by}, -1 })
+			if diff := cmp.Diff(test.want, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
 }

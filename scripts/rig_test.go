@@ -112,6 +112,8 @@ type playedEndpoint struct {
 	// unseen have arrived and are not on disk yet.
 	unseen      []webhook.Capture
 	connections []webhook.Connection
+	// late, unless 0, is by how much later than planned answers begin.
+	late time.Duration
 }
 
 func (e *playedEndpoint) receive(ctx context.Context, t try, i int, in scripts.TriggerInput) {
@@ -164,6 +166,9 @@ func (e *playedEndpoint) receive(ctx context.Context, t try, i int, in scripts.T
 	defer e.house.mu.Unlock()
 	e.captures[place].Outcome = o
 	e.captures[place].Plan.Fault = t.fault
+	if e.late > 0 && o.FirstByte != nil {
+		e.captures[place].Plan.After = *o.FirstByte - e.late
+	}
 	e.house.seq++
 	e.bell.Ring(e.house.seq)
 }

@@ -86,13 +86,58 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestWatchedTooShort: a count needs its quiet time.
+// TestWaitForAll: one delivery with more attempts than expected ends no wait while another is under way.
+func TestWaitForAll(t *testing.T) {
+	t.Parallel()
+	hangsUp := []try{{lasts: 5 * second, hung: true}, {gap: 10 * time.Millisecond, lasts: 20 * time.Millisecond, hung: true}}
+	tests := map[string]struct {
+		wait  string
+		tries []try
+		want  string
+	}{
+		"over":                      {"attempts=1 quiet=1s", hangsUp, "hangup pass"},
+		"enough":                    {"attempts=1", hangsUp, "hangup pass"},
+		"the watching ended before": {"attempts=1 quiet=1s timeout=5200ms", hangsUp, "hangup inconclusive"},
+		"none of them had time":     {"attempts=1 quiet=1s timeout=4s", hangsUp, "hangup inconclusive"},
+		"one of them had time":      {"attempts=1 quiet=1s timeout=5500ms", []try{{lasts: 9 * second}}, "hangup fail"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main times=2\nwait main " + tt.wait + "\nexpect main hangup after=5s\n"
+			c := play(t, script, &played{tries: tt.tries}, nil).Cases[0]
+			if diff := cmp.Diff([]string{tt.want}, verdicts(c)); diff != "" {
+				t.Errorf("checks (-want +got):\n%s\n%+v", diff, c.Checks)
+			}
+		})
+	}
+}
+
+// TestWatchedTooShort: a count needs its quiet time, and one that is too low a sender that has ended.
 func TestWatchedTooShort(t *testing.T) {
 	t.Parallel()
-	script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main quiet=30s timeout=5s\nexpect main attempts <= 2\nexpect main attempts >= 2\n"
-	c := play(t, script, &played{tries: []try{{}, {gap: second}}}, nil).Cases[0]
-	if diff := cmp.Diff([]string{"attempts inconclusive", "attempts pass"}, verdicts(c)); diff != "" {
-		t.Errorf("checks (-want +got):\n%s", diff)
+	for name, tt := range map[string]struct {
+		wait  string
+		tries []try
+		want  []string
+	}{
+		"cut off":       {"quiet=30s timeout=5s", []try{{}, {gap: second}}, []string{"inconclusive", "pass", "inconclusive"}},
+		"still at work": {"quiet=3s timeout=20s", []try{{}, {gap: second}, {gap: time.Minute}}, []string{"pass", "pass", "inconclusive"}},
+		"watched":       {"quiet=3s timeout=20s", []try{{}, {gap: second}}, []string{"pass", "pass", "fail"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := "profile p\ncase A t level=must\nendpoint main 200\ntrigger main\nwait main " + tt.wait +
+				"\nexpect main attempts <= 2\nexpect main attempts >= 2\nexpect main attempts >= 3\n"
+			c := play(t, script, &played{tries: tt.tries}, nil).Cases[0]
+			var want []string
+			for _, verdict := range tt.want {
+				want = append(want, "attempts "+verdict)
+			}
+			if diff := cmp.Diff(want, verdicts(c)); diff != "" {
+				t.Errorf("checks (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -151,5 +196,46 @@ func TestRefused(t *testing.T) {
 		if _, err := scripts.Run(t.Context(), config); err == nil || errors.Is(err, webhook.ErrUnavailable) {
 			t.Errorf("%s: error %v", name, err)
 		}
+	}
+}
+
+// TestStory: a count that does not hold says what happened, in words.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	many := []try{{}, {}, {}, {}, {}, {}, {}, {}}
+	refused := []try{{connection: true}, {gap: second, connection: true}, {gap: 2 * second, connection: true}}
+	tests := map[string]struct {
+		expect         string
+		tries          []try
+		actual, reason string
+	}{
+		"too many": {
+			"attempts == 1",
+			[]try{{lasts: 5 * second, hung: true, fault: webhook.Hang}, {gap: second, lasts: 2 * second, status: 503}},
+			"2", "attempt 1: hang, the sender hung up after 5s; attempt 2, 1s later: answered 503 after 2s",
+		},
+		"too few":      {"attempts >= 2", []try{{status: 503}}, "1, watched for 3s after the last event", "attempt 1: answered 503"},
+		"as it should": {"attempts == 1", []try{{status: 503}}, "1, watched for 3s after the last event", ""},
+		"a long story": {
+			"attempts <= 3", many, "8", "attempt 1: answered 200; attempt 2, 0s later: answered 200; attempt 3, 0s later: answered 200; " +
+				"attempt 4, 0s later: answered 200; attempt 5, 0s later: answered 200; attempt 6, 0s later: answered 200; and 2 more",
+		},
+		"gaps": {
+			"spacing growing",
+			[]try{{}, {gap: 2 * second}, {gap: second}},
+			"gaps of each delivery: 2s, 1s. Each is 0.50 times the one before (median)", "the gaps do not grow",
+		},
+		"no gaps":     {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
+		"at work":     {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
+		"connections": {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			check := play(t, head+"expect main "+tt.expect+"\n", &played{tries: tt.tries}, nil).Cases[0].Checks[0]
+			if diff := cmp.Diff([]string{tt.actual, tt.reason}, []string{check.Actual, check.Reason}); diff != "" {
+				t.Errorf("actual and reason (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package scripts
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,6 +14,8 @@ import (
 const (
 	// grown is the least ratio of two gaps that counts as growth: timers and networks make less by themselves.
 	grown = 1.25
+	// drawn is the least ratio of two waits for the same attempt that no clock makes: the sender draws them.
+	drawn = 1.1
 	// noWait is what a gap takes that nobody meant as a wait.
 	noWait = 20 * time.Millisecond
 	// chained is how many times in a row the machine may have been late between two moments, unseen by the canary: the
@@ -61,7 +64,7 @@ func (s spacing) wants() string {
 func (s spacing) judge(e *evidence) finding {
 	f := finding{expected: s.wants(), captures: seqs(e.all())}
 	g := gapsOf(e)
-	text := "gaps " + strings.Join(g.texts, " ")
+	text := "gaps of each delivery: " + strings.Join(g.texts, "; ")
 	if s.form == "any" {
 		f.verdict, f.actual = result.Pass, text
 		if !slices.ContainsFunc(e.all(), func(a *attempt) bool { return a.gap != nil }) {
@@ -74,7 +77,7 @@ func (s spacing) judge(e *evidence) finding {
 		return f
 	}
 	ratio := median(g.ratios)
-	f.actual = fmt.Sprintf("%s, median ratio %.2f", text, ratio)
+	f.actual = fmt.Sprintf("%s. Each is %.2f times the one before (median)", text, ratio)
 	switch {
 	case median(g.longer) < noWait:
 		f.verdict, f.reason = result.Fail, "the sender does not wait between attempts"
@@ -92,6 +95,11 @@ func (s spacing) judge(e *evidence) finding {
 		if f.verdict != result.Pass && (s.passes(median(g.least)) || s.passes(median(g.most)) || s.straddles(median(g.least), median(g.most))) {
 			f.verdict, f.lagged = result.Inconclusive, true
 			f.reason = "this machine was late by " + shortList(g.doubts) + ", which can be all that is wrong with these gaps"
+		} else if f.verdict == result.Fail && s.form != "constant" && g.varied() {
+			// Not to be tried until chance makes them grow, unless the machine may have made the difference.
+			f.verdict, f.lagged = result.Inconclusive, e.lag > noWait
+			f.reason = fmt.Sprintf("the waits differ from delivery to delivery, so by chance (jitter), and %d deliveries do not show whether they grow",
+				len(g.ratios))
 		}
 	}
 	return f
@@ -99,6 +107,8 @@ func (s spacing) judge(e *evidence) finding {
 
 // growths are how each gap of the deliveries compares to the one before.
 type growths struct {
+	// gaps are those of each delivery, with what each may be wrong by.
+	gaps, late [][]time.Duration
 	// least and most are what the ratios may be, as late as this machine was.
 	ratios, least, most     []float64
 	shorter, longer, doubts []time.Duration
@@ -115,7 +125,8 @@ func gapsOf(e *evidence) growths {
 				gaps, doubt = append(gaps, *a.gap), append(doubt, e.doubtOf(a))
 			}
 		}
-		g.texts = append(g.texts, shortList(gaps))
+		g.gaps, g.late = append(g.gaps, gaps), append(g.late, doubt)
+		g.texts = append(g.texts, cmp.Or(shortList(gaps), "none"))
 		for i := 1; i < len(gaps); i++ {
 			late := max(doubt[i-1], doubt[i])
 			g.ratios = append(g.ratios, ratioOf(gaps[i], gaps[i-1]))
@@ -125,6 +136,22 @@ func gapsOf(e *evidence) growths {
 		}
 	}
 	return g
+}
+
+// varied tells whether a sender waits longer in one delivery than in another before the same attempt, by more than the
+// machine's lateness can explain.
+func (g growths) varied() bool {
+	for i, gaps := range g.gaps {
+		for j, other := range g.gaps {
+			for n := range min(len(gaps), len(other)) {
+				least, most := gaps[n]-g.late[i][n], other[n]+g.late[j][n]
+				if least-most > noWait && float64(least) > drawn*float64(most) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 func ratioOf(gap, before time.Duration) float64 {
@@ -250,7 +277,7 @@ func newHangup(_ *Script, st statement) (check, error) {
 func (h hangup) judge(e *evidence) finding {
 	after := scaled(h.after, e.scale)
 	low, high := scaled(after, 1-h.early), scaled(after, 1+h.late)
-	f := finding{expected: fmt.Sprintf("attempt %d hung up by the sender after %s, %s to %s here",
+	f := finding{expected: fmt.Sprintf("on attempt %d the sender hangs up after %s: between %s and %s, as seen from here",
 		h.attempt, short(after), short(low), short(high))}
 	var times, doubts, ahead []time.Duration
 	var kept []*attempt
@@ -272,14 +299,11 @@ func (h hangup) judge(e *evidence) finding {
 	case len(f.captures) == 0:
 		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("no delivery has %d attempts", h.attempt)
 		return f
-	case len(kept) > len(times):
-		f.verdict, f.actual = h.patient(kept[0], high)
-		if f.verdict == result.Inconclusive {
-			f.reason = "the answer or the watching ended before the sender's time was over"
-		}
-		return f
 	case len(kept) > 0:
-		f.verdict, f.actual = result.Fail, fmt.Sprintf("hung up after %s, but not in every delivery", shortList(times))
+		h.patient(&f, e, kept, high)
+		if len(times) > 0 {
+			f.actual = "hung up after " + shortList(times) + ", but not in every delivery: " + f.actual
+		}
 		return f
 	}
 	f.actual = "hung up after " + shortList(times)
@@ -311,15 +335,27 @@ func startedBefore(ahead time.Duration) string {
 	return "the sender's program was started " + short(ahead) + " before the request arrived, so its clock may have begun long before"
 }
 
-// patient says what it means that a sender did not hang up.
-func (hangup) patient(a *attempt, high time.Duration) (result.Verdict, string) {
-	if a.Outcome == nil || a.Outcome.Done == nil {
-		return result.Fail, "the sender still waits"
+// patient says what it means that a sender did not hang up: nothing, unless there was time enough.
+func (hangup) patient(f *finding, e *evidence, kept []*attempt, high time.Duration) {
+	f.verdict, f.reason = result.Inconclusive, "the answer or the watching ended before the sender's time was over"
+	for _, a := range kept {
+		waited := e.until.Sub(a.ReceivedAt)
+		actual := "the sender still waits, " + short(waited) + " after its request"
+		if a.Outcome != nil && a.Outcome.Done != nil {
+			waited = *a.Outcome.Done
+			actual = "the sender waited " + short(waited) + ", until the receiver ended it"
+		}
+		switch {
+		case waited-chained*e.lag > high:
+			f.verdict, f.lagged, f.actual, f.reason = result.Fail, false, actual, ""
+			return
+		case waited > high:
+			f.lagged, f.reason = true, "this machine was up to "+short(e.lag)+" late, which may explain it"
+			f.actual = actual
+		case f.actual == "":
+			f.actual = actual
+		}
 	}
-	if *a.Outcome.Done <= high {
-		return result.Inconclusive, "the answer ended after " + short(*a.Outcome.Done)
-	}
-	return result.Fail, "the sender waited " + short(*a.Outcome.Done) + ", until the receiver ended it"
 }
 
 // answered judges that the sender waited for an answer.

@@ -24,6 +24,8 @@ type lentEndpoint struct {
 	done  int
 	// cameBack is when the last of them was taken out.
 	cameBack time.Time
+	// unanswered says why a sender that did not wait for an answer may be right, as a check of that found.
+	unanswered string
 	// evidence is as of the last wait.
 	evidence         evidence
 	watched, silence time.Duration
@@ -35,7 +37,7 @@ type moment struct {
 	last time.Time
 	// open is true while an answer has not ended, or a trigger has not come back.
 	open bool
-	// enough is true when each trigger's attempts have come and ended, over when one has more than were expected.
+	// enough is true when each trigger's attempts have come and ended, over when one has even more than were expected.
 	enough, over bool
 	// gap is the longest of the newest gaps.
 	gap time.Duration
@@ -153,10 +155,12 @@ func (l *lentEndpoint) look(ctx context.Context, attempts int) (moment, error) {
 		if last := d.attempts[len(d.attempts)-1]; last.gap != nil {
 			now.gap = max(now.gap, *last.gap)
 		}
-		now.enough = now.enough && len(d.attempts) >= attempts && !now.open
-		now.over = now.over || attempts > 0 && len(d.attempts) > attempts && !now.open
+		now.enough = now.enough && len(d.attempts) >= attempts
+		now.over = now.over || len(d.attempts) > attempts
 	}
-	now.enough = now.enough && len(deliveries) >= l.triggers
+	// Not before the last delivery was looked at: an answer of any of them may be under way.
+	now.enough = now.enough && len(deliveries) >= l.triggers && !now.open
+	now.over = now.over && now.enough
 	connections, err := l.Connections(ctx)
 	if err != nil && !errors.Is(err, webhook.ErrUnavailable) {
 		return moment{}, err
@@ -178,6 +182,7 @@ func latest(times ...time.Time) time.Time {
 
 // collect keeps the evidence as of now.
 func (l *lentEndpoint) collect(ctx context.Context, c *caseRun) error {
+	until := time.Now()
 	captures, err := l.Captures(ctx, true)
 	if err != nil {
 		return err
@@ -192,7 +197,7 @@ func (l *lentEndpoint) collect(ctx context.Context, c *caseRun) error {
 	}
 	l.evidence = evidence{
 		deliveries: l.group(captures), connections: connections, uncounted: uncounted,
-		watched: l.watched, quiet: l.silence, scale: c.config.Scale, vars: c.vars,
+		until: until, atWork: !l.triggered(), watched: l.watched, quiet: l.silence, scale: c.config.Scale, vars: c.vars,
 	}
 	return nil
 }

@@ -44,6 +44,8 @@ func libraries() map[string]string {
 		"curl": `curl --silent --show-error --max-time 5 --retry 2 --header 'Content-Type: application/json' ` +
 			`--header "$HOOKRANGE_HEADERS" --data-binary "@$HOOKRANGE_PAYLOAD" "$HOOKRANGE_URL"`,
 		"got":           `node "$SENDERS/js/got.mjs" ` + send,
+		"superagent":    `node "$SENDERS/js/superagent.mjs" ` + send,
+		"heimdall":      `"$SENDERS/go/heimdall" ` + send,
 		"retryablehttp": `"$SENDERS/go/retryable" ` + send,
 		"net-http":      `"$SENDERS/go/plain" ` + send,
 	}
