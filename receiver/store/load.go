@@ -15,7 +15,9 @@ func (s *Store) loadState() error {
 	for _, load := range []func(*conn) error{
 		s.loadEndpoints, s.loadLanes, s.loadSeq, s.endUnfinished, s.loadDeliveries, s.finder.load, s.loadTokens,
 	} {
-		if err := load(s.writer.conn); err != nil {
+		if err := load(s.writer.conn); code(err)&0xff == sqliteCorrupt {
+			return refusal(s.path, err)
+		} else if err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}
 	}
@@ -44,16 +46,17 @@ func (s *Store) loadEndpoints(c *conn) error {
 	return err
 }
 
+const laneSums = `SELECT lane, count(*), sum(size) FROM captures INDEXED BY captures_lane GROUP BY lane`
+
 // loadLanes counts what is there; the index that it reads holds no bodies. Lanes without an endpoint are left over
 // from one that was deleted.
 func (s *Store) loadLanes(c *conn) error {
 	const (
-		sums   = `SELECT lane, count(*), sum(size) FROM captures INDEXED BY captures_lane GROUP BY lane`
 		ranges = `SELECT lane, max(seq) FROM deletions WHERE lane IS NOT NULL GROUP BY lane`
 		shared = `SELECT DISTINCT share FROM captures WHERE share IS NOT NULL`
 	)
 	w := s.writer
-	err := c.query(sums, func(row []driver.Value) error {
+	err := c.query(laneSums, func(row []driver.Value) error {
 		l, ok := w.lanes[number(row[0])]
 		if !ok {
 			l = &lane{id: number(row[0])}
