@@ -80,9 +80,8 @@ func benchCapture(n uint64) *webhook.Capture {
 }
 
 // benchStore opens a folder with an index or without.
-func benchStore(b *testing.B, dir string, config inspector.Config, indexed bool) *store.Store {
+func benchStore(b *testing.B, config inspector.Config, c store.Config, indexed bool) *store.Store {
 	b.Helper()
-	c := store.Config{Dir: dir}
 	if indexed {
 		c.Marker = inspector.Marker{Decode: config.Decode, Describe: config.Describe}
 	}
@@ -169,13 +168,18 @@ func BenchmarkFind(b *testing.B) {
 			once(b, "open", func(b *testing.B) {
 				b.Helper()
 				began := time.Now()
-				s = benchStore(b, dir, config, true)
+				s = benchStore(b, config, store.Config{Dir: dir}, true)
 				opened = time.Since(began)
 			}, func(b *testing.B) {
 				b.Helper()
 				b.ReportMetric(opened.Seconds()*1000, "ms")
 				b.ReportMetric(float64(info.Size())/float64(count), "bytes/capture")
 			})
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+			// Opened so that the file is checked before and not meanwhile, as it is only after a start.
+			s = benchStore(b, config, store.Config{Dir: dir, CheckTime: time.Hour}, true)
 			benchIndexed(b, s)
 			r := newRig(b, func(c *inspector.Config) { c.Store = s })
 			benchFinds(b, r, s, count)
@@ -210,7 +214,7 @@ const benchWhole = "whole"
 // benchRecord makes a file of so many captures.
 func benchRecord(b *testing.B, dir string, config inspector.Config, count uint64) {
 	b.Helper()
-	s := benchStore(b, dir, config, true)
+	s := benchStore(b, config, store.Config{Dir: dir}, true)
 	benchSettle(b, s)
 	var recorded, indexed time.Duration
 	once(b, "record", func(b *testing.B) {
@@ -351,7 +355,7 @@ func BenchmarkIndexCost(b *testing.B) {
 	}
 	for _, indexed := range []bool{false, true, false, true} {
 		dir := b.TempDir()
-		s := benchStore(b, dir, config, indexed)
+		s := benchStore(b, config, store.Config{Dir: dir}, indexed)
 		benchSettle(b, s)
 		var recorded time.Duration
 		var size int64
