@@ -20,6 +20,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -64,6 +65,48 @@ func liveGauge(tb testing.TB, r *rig, name string) int {
 		tb.Fatal(err)
 	}
 	return n
+}
+
+// TestSlowViewerDelaysNobody has one socket that never reads, and one that must see everything meanwhile.
+func TestSlowViewerDelaysNobody(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoint(t, "default")
+	stalled := dialFrom(t, r, "127.0.0.1", true)
+	stalled.hello(t, token)
+	reader := dial(t, r, "?after=0")
+	reader.hello(t, token)
+	big := strings.Repeat("x", 30<<10)
+	const count = 300
+	// It reads meanwhile: one that waited for all to be recorded would be slow itself.
+	read := make(chan error, 1)
+	_ = reader.SetReadDeadline(time.Now().Add(2 * time.Minute))
+	go func() {
+		for arrivals := 0; arrivals < count; {
+			var e api.Event
+			if err := reader.ReadJSON(&e); err != nil {
+				read <- fmt.Errorf("after %d arrivals: %w", arrivals, err)
+				return
+			}
+			if e.Fact == "arrival" {
+				arrivals++
+			}
+		}
+		read <- nil
+	}()
+	for i := range count {
+		r.capture(t, "default", fmt.Sprint(i), func(c *webhook.Capture) {
+			c.Request.Head = fmt.Appendf(nil, "POST / HTTP/1.1\r\nX-Big: %s\r\n\r\n", big)
+		})
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	// What the system's buffers hold is far less than all. On a slow machine it was given up already.
+	const buffered = count / 2
+	if sockets, lag := liveGauge(t, r, "sockets"), liveGauge(t, r, "lag_facts"); sockets == 2 && lag < buffered {
+		t.Errorf("the one that never reads is %d facts behind: it was not stalled", lag)
+	}
 }
 
 // fanOut is a number of viewers, some of whom read nothing.
