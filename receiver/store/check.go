@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// checkRate is how many bytes a second are checked at most. A file that is larger than that makes of CheckTime is not
-	// even begun at Open.
-	checkRate = 256 << 20
+	// checkRate is how many bytes a second are checked at least, on a machine that has much else to do. What would take
+	// longer than CheckTime at that rate is not even begun at Open.
+	checkRate = 16 << 20
 	// checkLog is how large the log may grow behind a check: it cannot be emptied as long as one reads.
 	checkLog = 3 * walCopy
 	// checkLook is how often a check looks at the log, checkRest how many times as long as it worked it rests when it gave up.

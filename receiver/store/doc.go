@@ -60,8 +60,8 @@ type Config struct {
 	Free func(dir string) (int64, error)
 	// Readers is the number of read-only connections. Defaults to 4.
 	Readers int
-	// CheckTime bounds the check of the file's structure at Open. A file that takes longer is checked while the store
-	// works, and each row again when it is read. Defaults to 1 s.
+	// CheckTime bounds the check of the file's structure at Open. A file that may take longer, at 16 MiB a second, is
+	// checked while the store works, and each row again when it is read. Defaults to 5 s.
 	CheckTime time.Duration
 	// Pause is the time between two rounds of upkeep: retention by age, probing a disk that failed,
 	// giving space back. Defaults to 1 s.
@@ -96,7 +96,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Deliveries = or(c.Deliveries, 100_000)
 	c.MinFree = or(c.MinFree, 64<<20)
 	c.Readers = or(c.Readers, 4)
-	c.CheckTime = or(c.CheckTime, time.Second)
+	c.CheckTime = or(c.CheckTime, 5*time.Second)
 	c.Pause = or(c.Pause, time.Second)
 	return c, nil
 }
