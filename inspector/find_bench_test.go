@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -79,9 +80,8 @@ func benchCapture(n uint64) *webhook.Capture {
 }
 
 // benchStore opens a folder with an index or without.
-func benchStore(b *testing.B, dir string, config inspector.Config, indexed bool) *store.Store {
+func benchStore(b *testing.B, config inspector.Config, c store.Config, indexed bool) *store.Store {
 	b.Helper()
-	c := store.Config{Dir: dir}
 	if indexed {
 		c.Marker = inspector.Marker{Decode: config.Decode, Describe: config.Describe}
 	}
@@ -155,39 +155,31 @@ func BenchmarkFind(b *testing.B) {
 		b.Run(fmt.Sprintf("captures=%d", count), func(b *testing.B) {
 			var config inspector.Config
 			newRig(b, func(c *inspector.Config) { config = *c })
-			dir := b.TempDir()
-			s := benchStore(b, dir, config, true)
-			benchSettle(b, s)
-			var recorded, indexed, opened time.Duration
-			once(b, "record", func(b *testing.B) {
-				b.Helper()
-				began := time.Now()
-				benchFill(b, s, count, benchCapture)
-				recorded = time.Since(began)
-				benchIndexed(b, s)
-				indexed = time.Since(began)
-			}, func(b *testing.B) {
-				b.Helper()
-				b.ReportMetric(float64(count)/recorded.Seconds(), "captures/s")
-				b.ReportMetric(float64(count)/indexed.Seconds(), "indexed/s")
-			})
-			if err := s.Close(); err != nil {
-				b.Fatal(err)
+			dir, there := benchDir(b, count)
+			if !there {
+				benchRecord(b, dir, config, count)
 			}
 			info, err := os.Stat(filepath.Join(dir, "hookrange.db"))
 			if err != nil {
 				b.Fatal(err)
 			}
+			var s *store.Store
+			var opened time.Duration
 			once(b, "open", func(b *testing.B) {
 				b.Helper()
 				began := time.Now()
-				s = benchStore(b, dir, config, true)
+				s = benchStore(b, config, store.Config{Dir: dir}, true)
 				opened = time.Since(began)
 			}, func(b *testing.B) {
 				b.Helper()
 				b.ReportMetric(opened.Seconds()*1000, "ms")
 				b.ReportMetric(float64(info.Size())/float64(count), "bytes/capture")
 			})
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+			// Opened so that the file is checked before and not meanwhile, as it is only after a start.
+			s = benchStore(b, config, store.Config{Dir: dir, CheckTime: time.Hour}, true)
 			benchIndexed(b, s)
 			r := newRig(b, func(c *inspector.Config) { c.Store = s })
 			benchFinds(b, r, s, count)
@@ -195,6 +187,53 @@ func BenchmarkFind(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+	}
+}
+
+// benchDir returns the folder for a file of so many captures, and whether a whole one is there. HOOKRANGE_BENCH_DATA names
+// a folder that keeps such files from run to run: the large one takes minutes to make.
+func benchDir(b *testing.B, count uint64) (dir string, there bool) {
+	b.Helper()
+	kept := os.Getenv("HOOKRANGE_BENCH_DATA")
+	if kept == "" {
+		return b.TempDir(), false
+	}
+	dir = filepath.Join(kept, strconv.FormatUint(count, 10))
+	_, err := os.Stat(filepath.Join(dir, benchWhole))
+	if there = err == nil; !there {
+		if err := os.RemoveAll(dir); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return dir, there
+}
+
+// benchWhole is the name of the file that tells that a kept folder was filled to the end.
+const benchWhole = "whole"
+
+// benchRecord makes a file of so many captures.
+func benchRecord(b *testing.B, dir string, config inspector.Config, count uint64) {
+	b.Helper()
+	s := benchStore(b, config, store.Config{Dir: dir}, true)
+	benchSettle(b, s)
+	var recorded, indexed time.Duration
+	once(b, "record", func(b *testing.B) {
+		b.Helper()
+		began := time.Now()
+		benchFill(b, s, count, benchCapture)
+		recorded = time.Since(began)
+		benchIndexed(b, s)
+		indexed = time.Since(began)
+	}, func(b *testing.B) {
+		b.Helper()
+		b.ReportMetric(float64(count)/recorded.Seconds(), "captures/s")
+		b.ReportMetric(float64(count)/indexed.Seconds(), "indexed/s")
+	})
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, benchWhole), nil, 0o600); err != nil {
+		b.Fatal(err)
 	}
 }
 
@@ -211,13 +250,26 @@ func once(b *testing.B, name string, do, report func(b *testing.B)) {
 	})
 }
 
+// benchSome returns captures from all over the file, the same in each run: each request is for another one, as people's are.
+func benchSome(b *testing.B, s *store.Store) []webhook.Capture {
+	b.Helper()
+	r := rand.New(rand.NewPCG(1, 2))
+	var some []webhook.Capture
+	for range 2000 {
+		found, err := s.Captures(b.Context(), webhook.Query{Limit: 1, Before: s.Last()/20 + webhook.Seq(r.Int64N(int64(s.Last())*19/20))})
+		if err != nil || len(found) == 0 {
+			b.Fatal(err, len(found))
+		}
+		some = append(some, found...)
+	}
+	return some
+}
+
 func benchFinds(b *testing.B, r *rig, s *store.Store, count uint64) {
 	b.Helper()
 	const one = "/api/v1/endpoints/e07/captures?"
-	middle, err := s.Captures(b.Context(), webhook.Query{Endpoint: "e07", Limit: 1, Before: s.Last() / 2})
-	if err != nil || len(middle) == 0 {
-		b.Fatal(err)
-	}
+	some := benchSome(b, s)
+	at := func(i int) *webhook.Capture { return &some[i%len(some)] }
 	// The oldest capture of e07 is what only a whole search finds.
 	var body struct {
 		Rule string `json:"rule_id"`
@@ -225,16 +277,22 @@ func benchFinds(b *testing.B, r *rig, s *store.Store, count uint64) {
 	if err := json.Unmarshal(benchBody(7), &body); err != nil {
 		b.Fatal(err)
 	}
-	q := func(text string) string { return one + "limit=50&q=" + url.QueryEscape(text) }
-	for _, c := range []struct{ name, path string }{
-		{"list", one + "limit=50"},
-		{"jump", one + "limit=50&until=" + url.QueryEscape(middle[0].ReceivedAt.Format(time.RFC3339Nano))},
-		{"get", fmt.Sprintf("/api/v1/endpoints/e07/captures/%d", middle[0].Seq)},
-		{"deliveries", "/api/v1/endpoints/e07/deliveries?limit=50"},
-		{"class", one + "limit=50&class=rejected"},
-		{"class-everywhere", "/api/v1/captures?limit=50&class=incomplete"},
+	same := func(path string) func(int) string { return func(int) string { return path } }
+	q := func(text string) func(int) string { return same(one + "limit=50&q=" + url.QueryEscape(text)) }
+	for _, c := range []struct {
+		name string
+		path func(i int) string
+	}{
+		{"list", func(i int) string { return "/api/v1/endpoints/" + benchEndpoint(uint64(i)) + "/captures?limit=50" }},
+		{"jump", func(i int) string {
+			return "/api/v1/endpoints/" + at(i).Endpoint + "/captures?limit=50&until=" + url.QueryEscape(at(i).ReceivedAt.Format(time.RFC3339Nano))
+		}},
+		{"get", func(i int) string { return fmt.Sprintf("/api/v1/endpoints/%s/captures/%d", at(i).Endpoint, at(i).Seq) }},
+		{"deliveries", same("/api/v1/endpoints/e07/deliveries?limit=50")},
+		{"class", same(one + "limit=50&class=rejected")},
+		{"class-everywhere", same("/api/v1/captures?limit=50&class=incomplete")},
 		{"search-rare", q(body.Rule)},
-		{"search-rare-everywhere", "/api/v1/captures?limit=50&q=" + url.QueryEscape(body.Rule)},
+		{"search-rare-everywhere", same("/api/v1/captures?limit=50&q=" + url.QueryEscape(body.Rule))},
 		{"search-rare-field", q("body.rule_id:" + body.Rule[:13] + "*")},
 		{"search-frequent", q("weather")},
 		{"search-field", q("body.runs.0.status:error")},
@@ -243,7 +301,7 @@ func benchFinds(b *testing.B, r *rig, s *store.Store, count uint64) {
 		{"search-short", q("zq")},
 		{"search-nothing", q("nothing-has-this")},
 		{"search-nothing-likely", q(`"the refund of my invoice was found"`)},
-		{"search-nothing-everywhere", "/api/v1/captures?limit=50&q=nothing-has-this"},
+		{"search-nothing-everywhere", same("/api/v1/captures?limit=50&q=nothing-has-this")},
 		{"search-nothing-field", q("body.runs.0.status:pending")},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -251,7 +309,7 @@ func benchFinds(b *testing.B, r *rig, s *store.Store, count uint64) {
 			complete, found := true, 0
 			for b.Loop() {
 				began := time.Now()
-				a := r.call(b, http.MethodGet, c.path, "")
+				a := r.call(b, http.MethodGet, c.path(len(took)), "")
 				took = append(took, time.Since(began))
 				if a.StatusCode != http.StatusOK {
 					b.Fatal(a.StatusCode, string(a.text))
@@ -297,7 +355,7 @@ func BenchmarkIndexCost(b *testing.B) {
 	}
 	for _, indexed := range []bool{false, true, false, true} {
 		dir := b.TempDir()
-		s := benchStore(b, dir, config, indexed)
+		s := benchStore(b, config, store.Config{Dir: dir}, indexed)
 		benchSettle(b, s)
 		var recorded time.Duration
 		var size int64

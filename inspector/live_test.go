@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -194,46 +193,6 @@ func TestLiveFeedResumesExactlyOnce(t *testing.T) {
 		if n != 1 || outcomes[seq] != 1 {
 			t.Errorf("capture %d: %d arrivals, %d outcomes", seq, n, outcomes[seq])
 		}
-	}
-}
-
-// TestSlowViewerDelaysNobody has one socket that never reads, and one that must see everything meanwhile.
-func TestSlowViewerDelaysNobody(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	r.endpoint(t, "default")
-	stalled := dial(t, r, "?after=0")
-	stalled.hello(t, token)
-	if tcp, ok := stalled.NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(4 << 10)
-	}
-	reader := dial(t, r, "?after=0")
-	reader.hello(t, token)
-	big := strings.Repeat("x", 30<<10)
-	const count = 300
-	// It reads meanwhile: one that waited for all to be recorded would be slow itself.
-	read := make(chan error, 1)
-	_ = reader.SetReadDeadline(time.Now().Add(2 * time.Minute))
-	go func() {
-		for arrivals := 0; arrivals < count; {
-			var e api.Event
-			if err := reader.ReadJSON(&e); err != nil {
-				read <- fmt.Errorf("after %d arrivals: %w", arrivals, err)
-				return
-			}
-			if e.Fact == "arrival" {
-				arrivals++
-			}
-		}
-		read <- nil
-	}()
-	for i := range count {
-		r.capture(t, "default", fmt.Sprint(i), func(c *webhook.Capture) {
-			c.Request.Head = fmt.Appendf(nil, "POST / HTTP/1.1\r\nX-Big: %s\r\n\r\n", big)
-		})
-	}
-	if err := <-read; err != nil {
-		t.Error(err)
 	}
 }
 

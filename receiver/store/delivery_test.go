@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -207,6 +208,54 @@ func TestDeliveriesSurviveARestart(t *testing.T) {
 	if got := s.Arrive("hook", key("old"), true, at); got.Attempt != 1 {
 		t.Errorf("a delivery from before the window goes on with attempt %d", got.Attempt)
 	}
+}
+
+// TestManyDeliveriesSurviveARestart has more than are read in one piece.
+func TestManyDeliveriesSurviveARestart(t *testing.T) {
+	t.Parallel()
+	const count, bound = 5000, 4700
+	dir := t.TempDir()
+	s := open(t, store.Config{Dir: dir})
+	var wg sync.WaitGroup
+	for w := range uint64(32) {
+		wg.Go(func() {
+			for n := w; n < count; n += 32 {
+				c := capture(s.Arrive("hook", deliveryKey(n), true, start), fmt.Sprint(n))
+				if _, err := s.Record(t.Context(), c, false); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	newest, err := s.Captures(t.Context(), webhook.Query{Limit: 1})
+	if err != nil || len(newest) != 1 {
+		t.Fatal(newest, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, store.Config{Dir: dir, Deliveries: bound})
+	if n := s.Known(); n != bound {
+		t.Errorf("%d deliveries are known after a restart, want %d", n, bound)
+	}
+	var body uint64
+	if _, err := fmt.Sscan(string(bodyOf(t, s, newest[0].Seq)), &body); err != nil {
+		t.Fatal(err)
+	}
+	if at := s.Arrive("hook", deliveryKey(body), true, start); at.Attempt != 2 || at.Delivery != newest[0].Delivery {
+		t.Errorf("the newest delivery comes again as attempt %d of %s, want 2 of %s", at.Attempt, at.Delivery, newest[0].Delivery)
+	}
+}
+
+func bodyOf(t *testing.T, s *store.Store, seq webhook.Seq) []byte {
+	t.Helper()
+	c, err := s.Capture(t.Context(), "hook", seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Request.Body
 }
 
 func TestDeliveriesList(t *testing.T) {

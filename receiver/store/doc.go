@@ -60,8 +60,8 @@ type Config struct {
 	Free func(dir string) (int64, error)
 	// Readers is the number of read-only connections. Defaults to 4.
 	Readers int
-	// CheckTime bounds the check of the file's structure at Open. A larger file is then checked in part
-	// only, and each row again when it is read. Defaults to 5 s.
+	// CheckTime bounds the check of the file's structure at Open. A file that may take longer, at 16 MiB a second, is
+	// checked while the store works, and each row again when it is read. Defaults to 5 s.
 	CheckTime time.Duration
 	// Pause is the time between two rounds of upkeep: retention by age, probing a disk that failed,
 	// giving space back. Defaults to 1 s.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,9 @@ func (s *Store) loadState() error {
 	for _, load := range []func(*conn) error{
 		s.loadEndpoints, s.loadLanes, s.loadSeq, s.endUnfinished, s.loadDeliveries, s.finder.load, s.loadTokens,
 	} {
-		if err := load(s.writer.conn); err != nil {
+		if err := load(s.writer.conn); code(err)&0xff == sqliteCorrupt {
+			return refusal(s.path, err)
+		} else if err != nil {
 			return fmt.Errorf("read %s: %w", s.path, err)
 		}
 	}
@@ -44,16 +47,17 @@ func (s *Store) loadEndpoints(c *conn) error {
 	return err
 }
 
+const laneSums = `SELECT lane, count(*), sum(size) FROM captures INDEXED BY captures_lane GROUP BY lane`
+
 // loadLanes counts what is there; the index that it reads holds no bodies. Lanes without an endpoint are left over
 // from one that was deleted.
 func (s *Store) loadLanes(c *conn) error {
 	const (
-		sums   = `SELECT lane, count(*), sum(size) FROM captures INDEXED BY captures_lane GROUP BY lane`
 		ranges = `SELECT lane, max(seq) FROM deletions WHERE lane IS NOT NULL GROUP BY lane`
 		shared = `SELECT DISTINCT share FROM captures WHERE share IS NOT NULL`
 	)
 	w := s.writer
-	err := c.query(sums, func(row []driver.Value) error {
+	err := c.query(laneSums, func(row []driver.Value) error {
 		l, ok := w.lanes[number(row[0])]
 		if !ok {
 			l = &lane{id: number(row[0])}
@@ -140,16 +144,13 @@ func (s *Store) endUnfinished(c *conn) error {
 // loadDeliveries fills the index, and what the writer knows of stored bodies, from the newest captures within the
 // window. Records that are damaged are passed over.
 func (s *Store) loadDeliveries(c *conn) error {
-	const query = `SELECT c.seq, c.lane, c.received_at, c.delivery, c.attempt, c.record, c.body IS NOT NULL OR c.share IS NOT NULL,
-			coalesce(c.share, c.seq), o.data
-		FROM captures c LEFT JOIN outcomes o ON o.capture = c.seq ORDER BY c.seq DESC LIMIT ?`
 	// Captures are in the order in which they were read whole, not quite in that of their first bytes.
 	const slack = time.Hour
 	oldest := s.config.Now().Add(-s.config.DeliveryWindow).UnixNano()
 	var found []*known
 	seen := make(map[indexKey]struct{})
 	directory := s.directory.Load()
-	err := c.query(query, func(row []driver.Value) error {
+	err := newestFirst(c, s.writer.seq, s.config.Deliveries, func(row []driver.Value) error {
 		cols := columns{seq: number(row[0]), lane: number(row[1]), receivedAt: number(row[2]), attempt: number(row[4])}
 		delivery, _ := row[3].([]byte)
 		copy(cols.delivery[:], delivery)
@@ -183,11 +184,48 @@ func (s *Store) loadDeliveries(c *conn) error {
 		}
 		found = append(found, k)
 		return nil
-	}, int64(s.config.Deliveries))
+	})
 	for _, k := range slices.Backward(found) {
 		s.index.add(k)
 	}
 	return err
+}
+
+// newestFirst hands the newest captures up to a seq to scan, with their outcomes, until it returns errEnough. It reads
+// them piece by piece, each from its oldest on: systems read ahead of who reads forwards, and a start must often wait for
+// the disk.
+func newestFirst(c *conn, seq int64, limit int, scan func(row []driver.Value) error) error {
+	const (
+		query = `SELECT c.seq, c.lane, c.received_at, c.delivery, c.attempt, c.record, c.body IS NOT NULL OR c.share IS NOT NULL,
+				coalesce(c.share, c.seq), o.data
+			FROM captures c LEFT JOIN outcomes o ON o.capture = c.seq WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq`
+		newest = `SELECT coalesce(max(seq), 0) FROM captures WHERE seq <= ?`
+		piece  = 4096
+	)
+	for limit > 0 {
+		var err error
+		if seq, err = c.integer(newest, seq); err != nil || seq == 0 {
+			return err
+		}
+		var rows [][]driver.Value
+		err = c.query(query, func(row []driver.Value) error {
+			rows = append(rows, slices.Clone(row))
+			return nil
+		}, seq-piece, seq)
+		if err != nil {
+			return err
+		}
+		seq -= piece
+		for _, row := range slices.Backward(rows[max(0, len(rows)-limit):]) {
+			if err := scan(row); errors.Is(err, errEnough) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		limit -= len(rows)
+	}
+	return nil
 }
 
 // putOlder is put for a body older than all that are known.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql/driver"
 	"embed"
 	"errors"
 	"fmt"
@@ -137,40 +136,4 @@ func (c *conn) backup(path string, version int) error {
 		return err
 	}
 	return syncPath(name)
-}
-
-// errIndex tells that only indexes are damaged, which can be made anew from what they index.
-var errIndex = errors.New("only indexes differ")
-
-// check looks for damage in the structure of the file and for rows that an index lacks, which lists would leave out, for
-// as long as ctx lasts.
-func (c *conn) check(ctx context.Context, path string) error {
-	const query = `PRAGMA integrity_check(100)`
-	first, indexes := "", true
-	err := c.queryContext(ctx, query, func(row []driver.Value) error {
-		found := strings.TrimSpace(fmt.Sprint(row[0]))
-		if found == "ok" {
-			return nil
-		}
-		if first == "" {
-			first = found
-		}
-		// "row 5 missing from index X"; damage of the structure has lines of another form.
-		indexes = indexes && strings.Contains(found, " index ") && !strings.Contains(found, "\n")
-		return nil
-	})
-	if err != nil && ctx.Err() != nil {
-		return ctx.Err()
-	}
-	switch {
-	case code(err) != 0:
-		return refusal(path, err)
-	case err != nil || first == "":
-		return err
-	}
-	err = fmt.Errorf("%w: %s: %s: nothing in it was changed; restore a backup or choose another data folder", webhook.ErrDamaged, path, first)
-	if indexes {
-		err = fmt.Errorf("%w: %w", err, errIndex)
-	}
-	return err
 }

@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +44,9 @@ type Store struct {
 	notes atomic.Int64
 	// tokens are all there are, as of the last commit.
 	tokens atomic.Pointer[[]*webhook.Token]
+	// unchecked tells that Open left the check of the file for later; damaged is what that has found.
+	unchecked bool
+	damaged   atomic.Pointer[error]
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc
@@ -56,7 +58,8 @@ type Store struct {
 //
 // It refuses a folder that another process has open (ErrUnavailable), a file of another or of a newer program
 // (ErrInvalid) and a damaged one (ErrDamaged), and never deletes or makes anew what is there. A file of an older
-// version is copied and then brought to this one.
+// version is copied and then brought to this one. A large file is checked while the store works: where that finds
+// damage, no more captures are accepted, and those that are there can be read.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	scripts, err := migrations()
 	if err != nil {
@@ -85,6 +88,9 @@ func openWith(ctx context.Context, config Config, scripts []string) (*Store, err
 	s.running.Go(s.writer.run)
 	s.running.Go(func() { s.cleaner.run(running) })
 	s.running.Go(func() { s.finder.run(running) })
+	if s.unchecked {
+		s.running.Go(func() { s.checkLater(running) })
+	}
 	return s, nil
 }
 
@@ -110,7 +116,7 @@ func (s *Store) open(ctx context.Context) error {
 		s: s, conn: c, lanes: make(map[int64]*lane), crowded: make(map[*lane]struct{}),
 		holders: newHolders(s.config.Deliveries), commit: commit, stop: make(chan struct{}),
 	}
-	if err := s.verify(ctx, c); err != nil {
+	if s.unchecked, err = s.verify(ctx, c); err != nil {
 		return err
 	}
 	if err := c.migrate(s.path, version, s.scripts); err != nil {
@@ -169,26 +175,6 @@ func (s *Store) createFile(ctx context.Context) error {
 	return syncPath(s.config.Dir)
 }
 
-// verify checks the file's structure for a bounded time. What is not reached is checked row by row when it is read.
-func (s *Store) verify(ctx context.Context, c *conn) error {
-	bounded, cancel := context.WithTimeout(ctx, s.config.CheckTime)
-	defer cancel()
-	err := c.check(bounded, s.path)
-	if errors.Is(err, errIndex) {
-		s.config.Log.LogAttrs(ctx, slog.LevelError, "an index of the file is damaged and made anew", slog.Any("error", err))
-		if anew := c.script("REINDEX"); anew != nil {
-			return errors.Join(err, anew)
-		}
-		err = c.check(bounded, s.path)
-	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "the file is large: its structure was checked in part",
-			slog.Int64("check_ms", s.config.CheckTime.Milliseconds()))
-		return nil
-	}
-	return err
-}
-
 // openOthers opens the connections beside the writer's.
 func (s *Store) openOthers(ctx context.Context) error {
 	beside, err := dial(ctx, s.source)
@@ -211,8 +197,12 @@ func (s *Store) openOthers(ctx context.Context) error {
 	return db.PingContext(ctx)
 }
 
-// Ready returns nil, or why no capture can be accepted now. It recovers by itself once the cause is gone.
+// Ready returns nil, or why no capture can be accepted now. It recovers by itself once the cause is gone, unless that is
+// ErrDamaged.
 func (s *Store) Ready() error {
+	if why := s.damaged.Load(); why != nil {
+		return fmt.Errorf("store: not ready: %w", *why)
+	}
 	if why := s.writer.unready.Load(); why != nil {
 		return fmt.Errorf("store: not ready: %w", *why)
 	}

@@ -4,10 +4,10 @@ import DeliveryTable from '../src/components/DeliveryTable.svelte';
 import DeliveryWaterfall from '../src/components/DeliveryWaterfall.svelte';
 import GapChart from '../src/components/GapChart.svelte';
 import type { Capture, Policy } from '../src/lib/api';
+import { Attempts } from '../src/lib/attempts';
 import { gapsOf, retried, waterfall, windowOf } from '../src/lib/delivery';
 import { layout, lineAt, placeOf } from '../src/lib/lines';
 import { disorder, marksOf } from '../src/lib/marks';
-import { attemptsOf } from '../src/lib/rows';
 import { Feed } from '../src/lib/feed.svelte';
 import { capture, outcome, server } from './made';
 
@@ -67,10 +67,16 @@ describe('marks', () => {
   });
 });
 
+const attemptsOf = (rows: Capture[]) => {
+  const attempts = new Attempts();
+  attempts.join(rows);
+  return attempts;
+};
+
 describe('lines', () => {
   const rows = [1, 2, 3, 4, 5].map((seq) => capture(seq, [1, 3, 4].includes(seq) ? { delivery: 'd', attempt: [1, 3, 4].indexOf(seq) + 1 } : {}));
   const lines = (over: Partial<Parameters<typeof layout>[2]> = {}, shown = 5) =>
-    layout(rows, shown, { several: attemptsOf(rows), unfolded: new Set(), cursor: null, ...over });
+    layout(rows, shown, { attempts: attemptsOf(rows), unfolded: new Set(), cursor: null, ...over });
   const seqs = (l: ReturnType<typeof lines>) => l.places.map((_, i) => lineAt(rows, l, i)).map((x) => `${x?.capture.seq} ${x?.role}${x?.open ? ' open' : ''}`);
 
   test('a delivery stands at its newest attempt', () => expect(seqs(lines())).toEqual(['5 alone', '4 head', '2 alone']));
@@ -81,7 +87,7 @@ describe('lines', () => {
     expect(seqs(lines({ cursor: 4 }))).toEqual(['5 alone', '4 head', '2 alone']);
   });
   test('what came after the list was held does not move it', () => expect(seqs(lines({}, 3))).toEqual(['3 head', '2 alone']));
-  test('each attempt for itself', () => expect(seqs(lines({ several: new Map() }))).toEqual(['5 alone', '4 alone', '3 alone', '2 alone', '1 alone']));
+  test('each attempt for itself', () => expect(seqs(lines({ attempts: null }))).toEqual(['5 alone', '4 alone', '3 alone', '2 alone', '1 alone']));
   test('places', () => {
     const l = lines({ unfolded: new Set(['d']) });
     expect([0, 1, 2, 3, 4].map((i) => placeOf(l, i))).toEqual([3, 4, 2, 1, 0]);
@@ -89,8 +95,7 @@ describe('lines', () => {
   });
   test('100 000 captures are laid out', () => {
     const many = Array.from({ length: 100_000 }, (_, i) => capture(i + 1, i % 2 ? {} : { delivery: `p-${i >> 2}`, attempt: 1 + ((i >> 1) & 1) }));
-    const several = attemptsOf(many);
-    const l = layout(many, many.length, { several, unfolded: new Set(), cursor: 5 });
+    const l = layout(many, many.length, { attempts: attemptsOf(many), unfolded: new Set(), cursor: 5 });
     expect(l.places.length).toBeGreaterThan(70_000);
   });
 });

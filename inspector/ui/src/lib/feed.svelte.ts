@@ -1,9 +1,10 @@
 // The captures of one endpoint as the list shows them: loaded page by page, kept up to date by facts.
 import type { Api, Capture, CaptureList, Class, Fact } from './api';
 import { path } from './api';
-import { layout, lineAt, type Line, membersOf, placeOf } from './lines';
+import { Attempts } from './attempts';
+import { layout, lineAt, type Line, placeOf } from './lines';
 import { disorder, type Mark, marksOf } from './marks';
-import { applyChanges, attemptsOf, deletes, find, indexOf, merge } from './rows';
+import { applyChanges, deletes, find, indexOf, merge } from './rows';
 
 export interface FeedFilter {
   class: Class | '';
@@ -16,8 +17,6 @@ const flushEvery = 50;
 
 /** How many rows before one may put it out of order. */
 const fewBefore = 300;
-
-const none: ReadonlyMap<string, number> = new Map();
 
 export class Feed {
   /** Ascending by seq. */
@@ -36,18 +35,17 @@ export class Feed {
   ahead = $state(false);
 
   shown = $derived(this.heldAt === null ? this.rows.length : indexOf(this.rows, this.heldAt + 1));
-  /** Of deliveries with more than one attempt, how many are known. */
-  attempts = $derived(attemptsOf(this.rows));
   waiting = $derived(this.rows.length - this.shown);
   /** Whether attempts of one delivery share a line until it is unfolded. */
   grouped = $state(false);
   unfolded = $state.raw<ReadonlySet<string>>(new Set());
   /** The capture that the keyboard is on; it is always in sight. */
   cursor = $state<number | null>(null);
+  /** Of the rows, and changed before they are. */
+  #attempts = new Attempts();
   lines = $derived(
-    layout(this.rows, this.shown, { several: this.grouped ? this.attempts : none, unfolded: this.unfolded, cursor: this.grouped ? this.cursor : null }),
+    layout(this.rows, this.shown, { attempts: this.grouped ? this.#attempts : null, unfolded: this.unfolded, cursor: this.grouped ? this.cursor : null }),
   );
-  #members = $derived(this.grouped ? this.lines.members : membersOf(this.rows, this.rows.length, this.attempts));
   /** How many lines the list has. */
   length = $derived(this.lines.places.length);
 
@@ -67,6 +65,12 @@ export class Feed {
 
   get following(): boolean {
     return this.heldAt === null;
+  }
+
+  /** Of deliveries with more than one attempt, how many are known. */
+  get attempts(): ReadonlyMap<string, number> {
+    void this.rows; // Whoever asks is told when they change.
+    return this.#attempts.counts;
   }
 
   /** The line at a place of the list, newest first. */
@@ -109,13 +113,13 @@ export class Feed {
 
   /** The newest attempt shown of a delivery with several of them. */
   headOf(delivery: string): Capture | undefined {
-    const places = this.#members.get(delivery);
-    return places && this.rows[places[places.length - 1] ?? -1];
+    const all = this.#attempts.of(delivery, this.grouped ? this.rows[this.shown - 1]?.seq : undefined);
+    const last = all[all.length - 1];
+    return last && this.find(last.seq);
   }
 
   #before(c: Capture): Capture[] {
-    const places = this.#members.get(c.delivery) ?? [];
-    return places.flatMap((i) => this.rows[i] ?? []).filter((r) => r.seq < c.seq);
+    return this.#attempts.of(c.delivery).flatMap((a) => (a.seq < c.seq ? (this.find(a.seq) ?? []) : []));
   }
 
   /** Shows or hides the earlier attempts of a delivery. */
@@ -145,7 +149,7 @@ export class Feed {
     const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
     if (this.loading || !this.ahead) return;
     await this.#page({ after: newest, order: 'asc' }, (page) => {
-      this.rows = merge(this.rows, page.captures);
+      this.#join(page.captures);
       this.heldAt = this.rows[this.rows.length - 1]?.seq ?? 0;
       if (page.next === null) this.ahead = false;
     });
@@ -172,7 +176,7 @@ export class Feed {
     this.until = until;
     this.ahead = until !== '';
     await this.#page(until === '' ? {} : { until }, (page) => {
-      this.rows = merge([], page.captures);
+      this.#begin(page.captures);
       this.next = page.next;
       if (until !== '') this.hold();
     });
@@ -185,7 +189,8 @@ export class Feed {
       const newest = this.rows[this.rows.length - 1]?.seq ?? 0;
       const oldest = page.captures[page.captures.length - 1]?.seq ?? 0;
       const apart = page.next !== null && oldest > newest;
-      this.rows = merge(apart ? [] : this.rows, page.captures);
+      if (apart) this.#begin(page.captures);
+      else this.#join(page.captures);
       if (apart || !this.loaded) this.next = page.next;
     });
   }
@@ -195,7 +200,7 @@ export class Feed {
     if (this.loading || this.next === null) return;
     const from = this.next;
     await this.#page({ before: from }, (page) => {
-      this.rows = merge(merge([], page.captures), this.rows);
+      this.#join(page.captures);
       // A search may stop before it found anything; it goes on from next, but never in a circle.
       this.next = page.next === from ? null : (page.next);
     });
@@ -223,6 +228,18 @@ export class Feed {
     this.#listeners.clear();
   }
 
+  /** Takes captures in place of those that are there. */
+  #begin(captures: readonly Capture[]): void {
+    this.#attempts = new Attempts();
+    this.#attempts.join(captures);
+    this.rows = merge([], captures);
+  }
+
+  #join(captures: readonly Capture[]): void {
+    this.#attempts.join(captures);
+    this.rows = merge(this.rows, captures);
+  }
+
   #applied(facts: Fact[]): Capture[] {
     const arrivals: Capture[] = [];
     let gone: (Fact & { fact: 'deletion' })[] = [];
@@ -232,11 +249,16 @@ export class Feed {
     }
     if (arrivals.length > 0 && this.filter.q !== '') this.#askAgain();
     const fresh = this.filter.q === '' && !this.ahead ? arrivals.filter((c) => this.#fits(c) && !this.find(c.seq)) : [];
+    this.#attempts.join(fresh);
     const rows = merge(this.rows, fresh);
     applyChanges(rows, facts);
     // A page on its way may be older than these facts: they are carried out again when it is there.
     if (this.loading) this.#early = this.#early.concat(facts);
-    return gone.length === 0 ? rows : rows.filter((r) => !gone.some((d) => deletes(d, r)));
+    if (gone.length === 0) return rows;
+    const left: Capture[] = [];
+    const kept = rows.filter((r) => !gone.some((d) => deletes(d, r)) || left.push(r) === 0);
+    this.#attempts.leave(left);
+    return kept;
   }
 
   #fits(capture: Capture): boolean {

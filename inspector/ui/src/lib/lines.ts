@@ -1,6 +1,7 @@
 // The lines of the list: captures newest first, with the earlier attempts of a delivery folded under its newest.
 import type { Capture } from './api';
-import { find } from './rows';
+import type { Attempts } from './attempts';
+import { find, indexOf } from './rows';
 
 export interface Line {
   capture: Capture;
@@ -12,13 +13,16 @@ export interface Line {
 export interface Lines {
   /** Where each line stands in the rows; nested ones as ~index. */
   places: number[];
-  /** Where the attempts of the deliveries with several of them stand. */
-  members: ReadonlyMap<string, number[]>;
+  /** For each row that is shown, whether it stands alone, for its delivery, or under another attempt. */
+  kinds: Uint8Array;
 }
 
+const head = 1;
+const nested = 2;
+
 interface Options {
-  /** Deliveries that may have several attempts; none lays out each capture for itself. */
-  several: ReadonlyMap<string, number>;
+  /** The attempts among the rows; null lays out each capture for itself. */
+  attempts: Attempts | null;
   unfolded: ReadonlySet<string>;
   /** The capture that must be in sight: it unfolds its delivery unless it is the head. */
   cursor: number | null;
@@ -26,37 +30,36 @@ interface Options {
 
 /** Lays out the first shown of rows, which ascend by seq. */
 export function layout(rows: readonly Capture[], shown: number, options: Options): Lines {
-  const groups: (number[] | undefined)[] = [];
-  const members = membersOf(rows, shown, options.several, groups);
-  const at = options.cursor === null ? undefined : find(rows, options.cursor);
+  const kinds = new Uint8Array(shown);
+  const open = new Map<number, number[]>();
+  if (options.attempts) groups(rows, kinds, options.attempts, options, open);
   const places: number[] = [];
   for (let i = shown - 1; i >= 0; i--) {
-    const group = groups[i];
-    const all = group && group.length > 1 ? group : undefined;
-    if (!all || all[all.length - 1] === i) places.push(i);
-    else continue;
-    const delivery = all && (rows[i]?.delivery ?? '');
-    const open = delivery !== undefined && (options.unfolded.has(delivery) || (at?.delivery === delivery && at !== rows[i]));
-    if (all && open) for (let n = all.length - 2; n >= 0; n--) places.push(~(all[n] ?? 0));
+    const kind = kinds[i];
+    if (kind !== nested) places.push(i);
+    if (kind === head) for (const under of open.get(i) ?? []) places.push(~under);
   }
-  return { places, members };
+  return { places, kinds };
 }
 
-/**
- * Where the attempts of deliveries with several of them stand among the first shown of rows; groups gets the same by row.
- * A list of 100 000 rows pays for each look into a map, so there is one for each row.
- */
-export function membersOf(rows: readonly Capture[], shown: number, several: Options['several'], groups: (number[] | undefined)[] = []): Map<string, number[]> {
-  const members = new Map<string, number[]>();
-  if (several.size === 0) return members;
-  for (const delivery of several.keys()) members.set(delivery, []);
-  for (let i = 0; i < shown; i++) {
-    const known = members.get(rows[i]?.delivery ?? '');
-    known?.push(i);
-    groups.push(known);
+/** Tells heads from nested rows in kinds, and puts into open where the attempts stand that a head is unfolded over. */
+function groups(rows: readonly Capture[], kinds: Uint8Array, attempts: Attempts, options: Options, open: Map<number, number[]>): void {
+  const newest = rows[kinds.length - 1]?.seq ?? 0;
+  const at = options.cursor === null ? undefined : find(rows, options.cursor);
+  for (const delivery of attempts.counts.keys()) {
+    const all = attempts.of(delivery, newest);
+    const last = all[all.length - 1];
+    if (!last) continue;
+    const under: number[] = [];
+    for (let n = all.length - 2; n >= 0; n--) {
+      const i = indexOf(rows, all[n]?.seq ?? 0);
+      kinds[i] = nested;
+      under.push(i);
+    }
+    const i = indexOf(rows, last.seq);
+    kinds[i] = head;
+    if (options.unfolded.has(delivery) || (at?.delivery === delivery && at.seq !== last.seq)) open.set(i, under);
   }
-  for (const [delivery, all] of members) if (all.length < 2) members.delete(delivery);
-  return members;
 }
 
 /** The line at a place. */
@@ -66,7 +69,7 @@ export function lineAt(rows: readonly Capture[], lines: Lines, place: number): L
   const capture = rows[at < 0 ? ~at : at];
   if (!capture) return undefined;
   if (at < 0) return { capture, role: 'nested', open: false };
-  if (!lines.members.has(capture.delivery)) return { capture, role: 'alone', open: false };
+  if (lines.kinds[at] !== head) return { capture, role: 'alone', open: false };
   return { capture, role: 'head', open: (lines.places[place + 1] ?? 0) < 0 };
 }
 

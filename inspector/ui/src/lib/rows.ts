@@ -22,15 +22,20 @@ export function find(rows: readonly Capture[], seq: number): Capture | undefined
 export function merge(rows: readonly Capture[], page: readonly Capture[]): Capture[] {
   if (page.length === 0) return rows.slice();
   const added = page.slice().sort((a, b) => a.seq - b.seq);
-  const newest = rows[rows.length - 1]?.seq ?? 0;
-  if ((added[0]?.seq ?? 0) > newest) return rows.concat(added);
-  const bySeq = new Map<number, Capture>();
-  for (const row of rows) bySeq.set(row.seq, row);
+  if ((added[0]?.seq ?? 0) > (rows[rows.length - 1]?.seq ?? 0)) return rows.concat(added);
+  if ((added[added.length - 1]?.seq ?? 0) < (rows[0]?.seq ?? 0)) return added.concat(rows);
+  // Only the rows among which some are added are walked through.
+  const from = indexOf(rows, added[0]?.seq ?? 0);
+  const to = indexOf(rows, (added[added.length - 1]?.seq ?? 0) + 1);
+  const joined: Capture[] = [];
+  let next = from;
   for (const row of added) {
-    const known = bySeq.get(row.seq);
-    bySeq.set(row.seq, known?.outcome && !row.outcome ? { ...row, outcome: known.outcome } : row);
+    for (let known = rows[next]; next < to && known && known.seq <= row.seq; known = rows[++next]) joined.push(known);
+    const last = joined[joined.length - 1];
+    if (last?.seq !== row.seq) joined.push(row);
+    else joined[joined.length - 1] = last.outcome && !row.outcome ? { ...row, outcome: last.outcome } : row;
   }
-  return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
+  return rows.slice(0, from).concat(joined, rows.slice(to));
 }
 
 /** Carries out outcomes and resolved objects on rows in place; those about captures not there are ignored. */
@@ -47,15 +52,6 @@ export function applyChanges(rows: Capture[], facts: readonly Fact[]): void {
       rows[at] = { ...row, resolved: [...others, fact.object] };
     }
   }
-}
-
-/** The number of attempts of each delivery that has more than one. */
-export function attemptsOf(rows: readonly Capture[]): Map<string, number> {
-  const known = new Map<string, number>();
-  for (const row of rows) {
-    if (row.delivery && row.attempt > 1 && row.attempt > (known.get(row.delivery) ?? 0)) known.set(row.delivery, row.attempt);
-  }
-  return known;
 }
 
 /** Whether a deletion takes a capture away. */

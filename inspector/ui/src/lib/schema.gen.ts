@@ -730,7 +730,8 @@ export interface paths {
          * @description The first message is the client's: `{"token":"TOKEN"}`, within 5 seconds; a client that can set
          *     headers may send `Authorization` instead. The server answers with `{"type":"ready","last":N}`, then
          *     with one message a fact, in seq order, each once. Reconnect with `after` set to the last seq seen, and
-         *     nothing is lost or repeated. Close codes: 1001 the server stops, 1008 no or a wrong token.
+         *     nothing is lost or repeated. Close codes: 1001 the server stops, 1008 no or a wrong token. A client that
+         *     takes nothing for 10 seconds while there is something to send is dropped, and holds up no other.
          */
         get: operations["live"];
         put?: never;
