@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -290,6 +291,12 @@ func TestTailKeys(t *testing.T) {
 	k.sees("in the language of the page's search")
 	k.press("\x1b")
 	k.selects("/five")
+
+	// However long the path is, the line ends with the answer.
+	post(t, strings.Replace(hook, "?", "/"+strings.Repeat("long", 40)+"?", 1), `{}`)
+	k.until("the answer behind a long path", func(text string) bool {
+		return regexp.MustCompile(`(?m) POST /hooks/default/long.*…  200 after \S+  \d+ B$`).MatchString(text)
+	})
 
 	// A narrow and low screen, and a wide one again.
 	for _, size := range []pty.Winsize{{Rows: 5, Cols: 30}, {Rows: 20, Cols: 120}} {

@@ -105,11 +105,11 @@ func (s *screen) row(c *api.Capture) string {
 	if c.Note != nil && c.Note.Pinned {
 		pin = "★"
 	}
-	text := row(c, s.opts.Zone)
-	if s.opts.Endpoint == "" {
-		text = fmt.Sprintf("%-12s %s", shorten(plain(c.Endpoint), 12), text)
+	if s.opts.Endpoint != "" {
+		return pin + rowWithin(c, s.opts.Zone, s.width-len(" "))
 	}
-	return pin + text
+	const name = 12
+	return fmt.Sprintf("%s%-*s %s", pin, name, shorten(plain(c.Endpoint), name), rowWithin(c, s.opts.Zone, s.width-len("  ")-name))
 }
 
 func (v *listView) press(ctx context.Context, s *screen, k key) error {

@@ -68,14 +68,27 @@ func printEach[T any](out io.Writer, list []T) error {
 }
 
 // row is a capture as one line: time, class, title, attempt, request, answer, size.
-func row(c *api.Capture, zone *time.Location) string {
+func row(c *api.Capture, zone *time.Location) string { return rowWithin(c, zone, 0) }
+
+// rowWithin is row in so many columns, if they are above 0: the title and the request make room for the answer.
+func rowWithin(c *api.Capture, zone *time.Location, columns int) string {
+	const most, least = 36, 12
 	title := plain(c.Payload.Title)
 	if title == "" {
 		title = plain(c.Payload.Kind)
 	}
-	return fmt.Sprintf("%s %s %-36s %-10s %s %s  %s  %s",
-		c.ReceivedAt.In(zone).Format("15:04:05.000"), dot(c.Class), shorten(title, 36), attempt(c),
-		plain(c.Method), plain(c.Target), answered(c), size(c.BodySize))
+	when := c.ReceivedAt.In(zone).Format("15:04:05.000") + " " + dot(c.Class)
+	tries, request, end := fmt.Sprintf("%-10s", attempt(c)), plain(c.Method)+" "+plain(c.Target), answered(c)+"  "+size(c.BodySize)
+	wide := most
+	if columns > 0 {
+		wide = min(most, max(least, columns/5))
+		room := max(least, columns-wide-utf8.RuneCountInString(when+tries+end)-len("     "))
+		if utf8.RuneCountInString(request) > room {
+			request, _, _ = strings.Cut(request, "?")
+		}
+		request = shorten(request, room)
+	}
+	return fmt.Sprintf("%s %-*s %s %s  %s", when, wide, shorten(title, wide), tries, request, end)
 }
 
 // connectionRow is a connection that brought no request as one line.

@@ -29,7 +29,9 @@ func narrow(n *webhook.Narrowing, t term) {
 		return
 	}
 	switch field := strings.ToLower(t.field); field {
-	case "", "path":
+	case "path":
+		n.Clauses = append(n.Clauses, literals(t, markCutText)...)
+	case "":
 		n.Clauses = append(n.Clauses, textClauses(strings.ToLower(t.value), markCutText)...)
 	case fieldStatus:
 		n.Clauses = append(n.Clauses, statusClause(t.value))

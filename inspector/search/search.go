@@ -6,9 +6,9 @@
 //	status:503 status:5xx status:>=500 attempt:>1 size:>10k
 //	method:POST path:/orders class:rejected reason:secret_wrong kind:langsmith-rule
 //	header.User-Agent:python body.runs.0.status:error delivery:0192... endpoint:default
-//	header.User-Agent:node* body.rule_id:d75d*  a star is any text, outside of quotation marks
+//	header.User-Agent:node* body.rule_id:d75d* path:*/x/*  a star is any text, outside of quotation marks
 //	before:-1h after:2026-11-22T12:00           when it arrived
-//	pinned:true note:"ask the sender"
+//	pinned: pinned:false note:"ask the sender"
 //	-term                  not
 package search
 

@@ -46,6 +46,9 @@ func split(text string) ([]term, error) {
 		if t.value, rest, err = value(rest); err != nil {
 			return nil, err
 		}
+		if t.value == "" && strings.EqualFold(t.field, "pinned") {
+			t.value = "true"
+		}
 		if t.value == "" && t.field != "" {
 			return nil, fmt.Errorf("%w: q: %s: has no value", webhook.ErrInvalid, t.field)
 		}
@@ -103,9 +106,10 @@ func compile(t term) (test, error) {
 	case "kind":
 		return kind(t.value), nil
 	case "path":
+		matches := pattern(t, strings.Contains)
 		return row(func(c *webhook.Capture) bool {
 			path, _ := api.SplitTarget(c.Request.Target)
-			return strings.Contains(strings.ToLower(path), strings.ToLower(t.value))
+			return matches(path)
 		}), nil
 	case "class":
 		return oneOf("class", t.value, func(c *webhook.Capture) string { return string(c.Class) },

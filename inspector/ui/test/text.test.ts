@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { feedbackRows } from '../src/lib/feedback';
 import { formPairs, multipartParts } from '../src/lib/forms';
 import { hexLines } from '../src/lib/hex';
-import { childPath, parseJson, stringify } from '../src/lib/json';
+import { childPath, parseJson, sameNames, stringify } from '../src/lib/json';
 import { messagesOf } from '../src/lib/messages';
 import { cut, segments, visible } from '../src/lib/visible';
 
@@ -49,6 +49,11 @@ describe('json', () => {
   });
 
   test('what is no JSON is undefined', () => expect(parseJson('{"a":')).toBeUndefined());
+
+  test.each([
+    ['{"a":1,"b":{"c":[{"d":"x"}]},"e":2}', true], ['[]', true], ['"a"', true], ['{"a\\"\\\\":1}', true], ['{ "\\u0061" : "b:c", "x":"\\":" }', true],
+    ['{"a":1,"a":2}', false], ['{"b":1,"10":2,"2":3}', false], ['{"a":{"b":1,"b":1}}', false], ['{"__proto__":1,"constructor":2}', true],
+  ])('whether the tree of %s has its names as they stand', (text, want) => expect(sameNames(text, parseJson(text)?.value)).toBe(want));
 
   test('paths', () => {
     expect(childPath(childPath(childPath('', 'runs'), 0), 'a b')).toBe('runs[0]["a b"]');

@@ -36,6 +36,40 @@ export function entriesOf(value: unknown): [key: string | number, value: unknown
   return [];
 }
 
+/**
+ * Whether a value has the names of its text as they stand there: an object has each name once, and those that are
+ * numbers first, while a sender may have written one twice, and them in any order.
+ */
+export function sameNames(text: string, value: unknown): boolean {
+  const names = namesOf(value);
+  for (let from = text.indexOf('"'), to = 0; from >= 0; from = text.indexOf('"', to)) {
+    to = endOf(text, from);
+    let after = to;
+    while (' \t\r\n'.includes(text[after] ?? 'x')) after++;
+    if (text[after] === ':' && names.next().value !== JSON.parse(text.slice(from, to))) return false;
+  }
+  return names.next().done === true;
+}
+
+/** Where the string that begins with a quotation mark ends. */
+function endOf(text: string, from: number): number {
+  for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 1)) {
+    let slashes = 0;
+    while (text[at - 1 - slashes] === '\\') slashes++;
+    if (slashes % 2 === 0) return at + 1;
+  }
+  return text.length;
+}
+
+/** The names of all members, in the order in which a tree shows them. */
+function* namesOf(value: unknown): Generator<string> {
+  const todo: { name: string | number; value: unknown }[] = [{ name: 0, value }];
+  for (let next = todo.pop(); next; next = todo.pop()) {
+    if (typeof next.name === 'string') yield next.name;
+    for (const [name, child] of entriesOf(next.value).reverse()) todo.push({ name, value: child });
+  }
+}
+
 export function stringify(value: unknown, indent = 2): string {
   const literals: string[] = [];
   // Unlikely in any text; unescaped again below, quotes included.

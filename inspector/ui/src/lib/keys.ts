@@ -31,7 +31,7 @@ export const keys: KeyGroup[] = [
       [['m'], 'pin'],
       [['n'], 'write a note'],
       [['u'], 'mark as unread, and back to the list'],
-      [['Esc'], 'back to the list'],
+      [['Esc'], 'out of the comparison, or back to the list'],
     ],
   },
   {
