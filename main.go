@@ -97,6 +97,7 @@ type grammar struct {
 	Tokens      console.TokenCommands      `cmd:"" name:"token" help:"Manage who may call a running server, and to do what."`
 	Audit       console.AuditCommand       `cmd:"" help:"Print who changed what, newest first."`
 	Test        command.Test               `cmd:"" help:"Judge whether a sender keeps its documented delivery policy."`
+	Backup      backupCommand              `cmd:"" help:"Copy the data folder, of a running server too, into a new folder that can be served."`
 	Version     versionCommand             `cmd:"" help:"Print the version."`
 	Healthcheck console.HealthcheckCommand `cmd:"" help:"Ask a running server whether it is ready."`
 }

@@ -199,7 +199,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 		Rules:     inspector.RuleTools{Check: h.edge.CheckAnswers, Try: h.edge.Try, Write: plan.Write},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
-		Set: h.metrics, Version: version, Log: h.log,
+		Set: h.metrics, Metrics: metrics.WriteProcessMetrics, Version: version, Log: h.log,
 	})
 }
 

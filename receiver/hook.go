@@ -214,8 +214,14 @@ func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, err error) {
 	sayLater(w, "The store cannot write now. Nothing was recorded; please retry.")
 }
 
-// answer carries the plan out and notes what came of it.
+// answer carries the plan out and notes what came of it. A hanging answer goes on after it has returned.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket webhook.Ticket) {
+	line := s.line(r)
+	if parked := fault.Park(w, line, t.Job); parked != nil {
+		//nolint:contextcheck // the answer outlives its request
+		s.parked.Go(func() { s.finish(context.WithoutCancel(s.closing), t, ticket, parked.Wait(s.closing)) })
+		return
+	}
 	ctx := r.Context()
 	if t.waiting != nil {
 		joined, cancel := context.WithCancel(ctx)
@@ -229,13 +235,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 		//nolint:errcheck // without full duplex the answer may be lost, no more
 		http.NewResponseController(w).EnableFullDuplex()
 	}
-	line := s.line(r)
 	t.Leaving = func(at time.Duration) { s.config.Store.Leaving(ticket, at) }
 	outcome := fault.Perform(ctx, w, line, t.Job)
-	s.release(t)
-	if err := s.config.Store.Finish(context.WithoutCancel(ctx), ticket, outcome); err != nil {
-		s.config.Log.ErrorContext(ctx, "outcome not recorded", slog.Int64("seq", int64(ticket.Seq)), slog.Any("error", err))
-	}
+	s.finish(context.WithoutCancel(ctx), t, ticket, outcome)
 	if h2, ok := line.(*stream); ok && (outcome.Status == 0 || h2.aborts) {
 		panic(http.ErrAbortHandler) // how net/http is told to reset a stream
 	}
@@ -245,6 +247,14 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, t task, ticket w
 	leaveBody(w)
 	if t.reason == webhook.BodyTooLarge {
 		_, _ = io.CopyN(io.Discard, r.Body, 64<<20)
+	}
+}
+
+// finish notes what came of an answer, and gives its place back.
+func (s *Server) finish(ctx context.Context, t task, ticket webhook.Ticket, outcome webhook.Outcome) {
+	s.release(t)
+	if err := s.config.Store.Finish(ctx, ticket, outcome); err != nil {
+		s.config.Log.ErrorContext(ctx, "outcome not recorded", slog.Int64("seq", int64(ticket.Seq)), slog.Any("error", err))
 	}
 }
 

@@ -84,6 +84,8 @@ type Server struct {
 	gates *gates
 	// handling is read-locked by each request: net/http does not wait for connections that were taken over.
 	handling sync.RWMutex
+	// parked counts answers that hang without a handler. It grows only while handling is held.
+	parked sync.WaitGroup
 }
 
 // New returns a Server; it opens nothing.
@@ -179,11 +181,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// handled waits until no request is handled any more. Later ones are never handled.
+// handled waits until no request is handled any more, and no answer hangs. Later ones are never handled.
 func (s *Server) handled(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		s.handling.Lock()
+		s.parked.Wait()
 		close(done)
 	}()
 	select {

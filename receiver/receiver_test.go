@@ -367,33 +367,6 @@ func TestWaitingIsBoundedFromTheStart(t *testing.T) {
 	}
 }
 
-func TestShutdownGivesWaitingAnswersUp(t *testing.T) {
-	t.Parallel()
-	e := newEdge(t, receiver.Config{}, open("rules", "s", "200/after=10m"))
-	answered := make(chan int, 1)
-	go func() {
-		resp, err := http.Post(e.base+"/hooks/rules?secret=s", "text/plain", strings.NewReader("x"))
-		if err != nil {
-			answered <- 0
-			return
-		}
-		_ = resp.Body.Close()
-		answered <- resp.StatusCode
-	}()
-	for e.store.Last() < 1 {
-		if _, err := e.bell.Wait(t.Context(), 0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	e.stop()
-	if status := <-answered; status != http.StatusServiceUnavailable {
-		t.Fatalf("answered %d", status)
-	}
-	if c := e.captures(t, "rules", 1)[0]; c.Outcome.Note == "" || c.Outcome.Status != http.StatusServiceUnavailable {
-		t.Fatalf("outcome %+v", c.Outcome)
-	}
-}
-
 // full is a store whose disk is full.
 type full struct{ receiver.Store }
 

@@ -15,6 +15,8 @@ const (
 	sandbox = "sandbox; default-src 'none'"
 	// shutDownRetry is the Retry-After, in seconds, of answers given while shutting down.
 	shutDownRetry = "10"
+	// shutDownNote tells of them in the outcome.
+	shutDownNote = "shut down while waiting"
 	// largeBody is the size from which the head is flushed before the body, and the write has a
 	// deadline.
 	largeBody = 16 << 10
@@ -95,12 +97,17 @@ func (p *performance) fail(ctx context.Context, note string) {
 
 // shutDown answers a sender that was to wait longer than the receiver runs.
 func (p *performance) shutDown(ctx context.Context) {
-	p.out.Note = "shut down while waiting"
-	p.answer(ctx, &webhook.Plan{
+	p.out.Note = shutDownNote
+	plan := shutDownPlan()
+	p.answer(ctx, &plan)
+}
+
+func shutDownPlan() webhook.Plan {
+	return webhook.Plan{
 		Status: http.StatusServiceUnavailable,
 		Header: []webhook.Field{{Name: "Retry-After", Value: shutDownRetry}},
 		Close:  true,
-	})
+	}
 }
 
 // headStatus is the status of a head: faults that send one default to 200.

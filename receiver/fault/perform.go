@@ -5,6 +5,7 @@
 //	                                                 -> or take the connection over from net/http:
 //	                                                    write, drip, cut, close (FIN) or reset (RST)
 //	                                                 -> or, over HTTP/2, the same by its frames (see Stream)
+//	Park    -> take the connection over at once, and Wait on it without the handler: hang
 //
 // While a handler is parked, net/http watches the connection and ends the request's context when
 // the sender hangs up. Once the connection is taken over, the fault watches it by a reader of its
@@ -54,13 +55,9 @@ type Job struct {
 // carried out here (a fault before HTTP, one of HTTP/2 on HTTP/1.1) is answered 500, with a Note. Over HTTP/2 line is a
 // Stream.
 func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) webhook.Outcome {
-	if job.MaxWait <= 0 {
-		job.MaxWait = DefaultMaxWait
-	}
-	p := performance{w: w, line: line, job: &job}
-	p.out.Note = job.Plan.Trouble
+	p := newPerformance(w, line, &job)
 	before := line.Written()
-	p.perform(ctx)
+	p.carryOut(ctx)
 	if p.out.Done == nil {
 		p.end(p.since())
 	}
@@ -71,6 +68,15 @@ func Perform(ctx context.Context, w http.ResponseWriter, line Line, job Job) web
 	return p.out
 }
 
+func newPerformance(w http.ResponseWriter, line Line, job *Job) performance {
+	if job.MaxWait <= 0 {
+		job.MaxWait = DefaultMaxWait
+	}
+	p := performance{w: w, line: line, job: job}
+	p.out.Note = job.Plan.Trouble
+	return p
+}
+
 // performance is one Perform under way.
 type performance struct {
 	w    http.ResponseWriter
@@ -79,11 +85,11 @@ type performance struct {
 	out  webhook.Outcome
 }
 
-func (p *performance) perform(ctx context.Context) {
+func (p *performance) carryOut(ctx context.Context) {
 	plan := &p.job.Plan
 	switch plan.Fault {
 	case "":
-		if p.wait(ctx, plan.After) {
+		if p.waitUntil(ctx, plan.After) {
 			p.answer(ctx, plan)
 		}
 	case webhook.Hang:
@@ -92,12 +98,12 @@ func (p *performance) perform(ctx context.Context) {
 		switch s, ok := p.line.(Stream); {
 		case !ok:
 			p.fail(ctx, string(plan.Fault)+" needs a request over HTTP/2")
-		case p.wait(ctx, plan.After):
+		case p.waitUntil(ctx, plan.After):
 			p.onStream(ctx, s)
 		}
 	case webhook.Drip, webhook.TrickleHead, webhook.Truncate, webhook.Garbage, webhook.CloseRequest,
 		webhook.ResetRequest, webhook.ResetBody:
-		if p.wait(ctx, plan.After) {
+		if p.waitUntil(ctx, plan.After) {
 			p.takeOver(ctx)
 		}
 	default:
@@ -149,9 +155,9 @@ func (p *performance) lastBytes(at time.Duration) {
 	}
 }
 
-// wait parks the handler until the time from arrival has come. It returns false when the answer has
+// waitUntil parks the handler until the time from arrival has come. It returns false when the answer has
 // ended instead: the sender has hung up, or was told that the receiver shuts down.
-func (p *performance) wait(ctx context.Context, until time.Duration) bool {
+func (p *performance) waitUntil(ctx context.Context, until time.Duration) bool {
 	if until <= 0 {
 		return true
 	}

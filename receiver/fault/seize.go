@@ -24,13 +24,25 @@ type seized struct {
 // seize takes the connection over and begins to watch it. Each seized connection is given to one of
 // leave and reset.
 func (p *performance) seize() (*seized, error) {
-	conn, _, err := http.NewResponseController(p.w).Hijack()
+	conn, err := hijack(p.w, p.line)
 	if err != nil {
 		return nil, fmt.Errorf("take the connection over: %w", err)
 	}
 	c := &seized{conn: conn, gone: make(chan struct{})}
 	go c.watch()
 	return c, nil
+}
+
+// hijack takes a connection over from net/http. What still comes on it is no request, and nobody keeps it.
+func hijack(w http.ResponseWriter, line Line) (net.Conn, error) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, err
+	}
+	if l, ok := line.(interface{ Forget() }); ok {
+		l.Forget()
+	}
+	return conn, nil
 }
 
 // watch discards what the sender still sends until the connection ends.

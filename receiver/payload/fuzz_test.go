@@ -75,7 +75,7 @@ func expectedBy(body []byte, deep bool) string {
 		return "rule"
 	case has("run_id", "status"):
 		return "run"
-	case has("id", "type"):
+	case has("id"):
 		return "id"
 	default:
 		return "body"

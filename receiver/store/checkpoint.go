@@ -13,7 +13,7 @@ import (
 // that from ending, by holding the writer up and cutting the log.
 const (
 	walCopy  = 4 << 20
-	walLimit = 64 << 20
+	walLimit = 48 << 20
 )
 
 // cleaner copies the write-ahead log into the file on a connection of its own, so that no capture waits for it.

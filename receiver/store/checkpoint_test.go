@@ -11,10 +11,10 @@ import (
 )
 
 // TestLogIsBegunAnew writes without a pause in which the log could be emptied. Without a new beginning it would grow
-// until it is cut, at 64 MB.
+// until it is cut, at 48 MB.
 func TestLogIsBegunAnew(t *testing.T) {
 	t.Parallel()
-	const bound = 48 << 20
+	const bound = 32 << 20
 	dir := t.TempDir()
 	s := open(t, store.Config{Dir: dir})
 	text := strings.Repeat("capture ", 50_000)

@@ -25,8 +25,10 @@ type Conn struct {
 	skip int64
 	// first is when the first byte of log was read; last is when the newest byte was.
 	first, last time.Time
-	hungUp      time.Time
-	hungUpBy    webhook.HangUp
+	// forgets tells that nothing is logged any more.
+	forgets  bool
+	hungUp   time.Time
+	hungUpBy webhook.HangUp
 
 	written atomic.Int64
 	base    atomic.Int64
@@ -100,6 +102,9 @@ func (c *Conn) Read(p []byte) (int, error) {
 }
 
 func (c *Conn) keep(p []byte, now time.Time) {
+	if c.forgets {
+		return
+	}
 	c.last = now
 	if c.skip > 0 {
 		n := min(c.skip, int64(len(p)))
@@ -115,6 +120,17 @@ func (c *Conn) keep(p []byte, now time.Time) {
 		c.first = now
 	}
 	*c.log = append(*c.log, p...)
+}
+
+// Forget ends the log: what comes from now on belongs to no request. It is for a connection that is taken over from
+// net/http.
+func (c *Conn) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forgets = true
+	if c.log != nil {
+		c.cut(len(*c.log))
+	}
 }
 
 // Write counts what leaves.

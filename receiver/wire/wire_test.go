@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -284,6 +285,45 @@ func TestHungUp(t *testing.T) {
 			_ = conn.Close()
 			if got := <-by; got != test.want {
 				t.Fatalf("hung up by %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// A connection that was taken over is read into nowhere: what its sender goes on to send takes no memory. It is not
+// parallel, since it looks at what the process allocates.
+//
+//nolint:paralleltest // see above
+func TestForgetKeepsNothing(t *testing.T) {
+	const size, rounds, most = 64 << 10, 1000, 16 << 20
+	for name, test := range map[string]struct{ forgets, kept bool }{"taken over": {true, false}, "not taken over": {false, true}} {
+		t.Run(name, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			t.Cleanup(func() { _, _ = ours.Close(), theirs.Close() })
+			go func() {
+				for sent := make([]byte, size); ; {
+					if _, err := theirs.Write(sent); err != nil {
+						return
+					}
+				}
+			}()
+			conn, buffer := wire.Wrap(ours), make([]byte, size)
+			if _, err := io.ReadFull(conn, buffer); err != nil {
+				t.Fatal(err)
+			}
+			if test.forgets {
+				conn.Forget()
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range rounds {
+				if _, err := io.ReadFull(conn, buffer); err != nil {
+					t.Fatal(err)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; (took > most) != test.kept {
+				t.Errorf("%d bytes were allocated for %d, kept %v", took, size*rounds, test.kept)
 			}
 		})
 	}

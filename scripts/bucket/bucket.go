@@ -4,6 +4,8 @@ package bucket
 import (
 	"bytes"
 	"context"
+	"crypto/subtle"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,25 +19,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/google/uuid"
-	"github.com/rclone/gofakes3"
-	"github.com/rclone/gofakes3/s3mem"
 )
 
 const (
 	bucketName = "objects"
 	region     = "us-east-1"
+	// signedAt is the form of X-Amz-Date.
+	signedAt = "20060102T150405Z"
 )
 
-// Store is an object store in memory on loopback, which checks signatures and their expiry as S3 does. It is opened
-// when a case first presigns a URL. The zero value is ready for use.
+// Store is an object store in memory on loopback, which checks signatures and their expiry as S3 does. It gives out what
+// it presigned and can do nothing else. It is opened when a case first presigns a URL. The zero value is ready for use.
 type Store struct {
 	mu     sync.Mutex
 	server *http.Server
 	ended  chan struct{}
 	addr   string
-	keep   *s3mem.Backend
+	keep   map[string][]byte
+	made   time.Time
 	key    aws.Credentials
-	count  int
 }
 
 // Presign keeps an object and returns a URL that leads to it for so long.
@@ -45,23 +47,26 @@ func (o *Store) Presign(ctx context.Context, name string, object []byte, expires
 	if err := o.open(ctx); err != nil {
 		return "", fmt.Errorf("object store: %w", err)
 	}
-	o.count++
-	key := fmt.Sprintf("%d/%s", o.count, name)
-	meta := map[string]string{"Content-Type": "application/json"}
-	if _, err := o.keep.PutObject(ctx, bucketName, key, meta, bytes.NewReader(object), int64(len(object))); err != nil {
-		return "", fmt.Errorf("object store: keep %s: %w", key, err)
-	}
-	where := url.URL{Scheme: "http", Host: o.addr, Path: "/" + bucketName + "/" + key}
+	path := fmt.Sprintf("/%s/%d/%s", bucketName, len(o.keep)+1, name)
+	o.keep[path] = bytes.Clone(object)
+	where := url.URL{Scheme: "http", Host: o.addr, Path: path}
 	where.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(expires / time.Second))}}.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
 	if err != nil {
 		return "", fmt.Errorf("object store: %w", err)
 	}
-	signed, _, err := v4.NewSigner().PresignHTTP(ctx, o.key, req, "UNSIGNED-PAYLOAD", "s3", region, time.Now())
+	signed, err := o.sign(req, time.Now())
 	if err != nil {
-		return "", fmt.Errorf("object store: presign %s: %w", key, err)
+		return "", fmt.Errorf("object store: presign %s: %w", path, err)
 	}
 	return signed, nil
+}
+
+func (o *Store) sign(req *http.Request, at time.Time) (string, error) {
+	// S3 signs the path as it is sent, where other services escape it once more.
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	signed, _, err := signer.PresignHTTP(req.Context(), o.key, req, "UNSIGNED-PAYLOAD", "s3", region, at)
+	return signed, err
 }
 
 // open begins to listen; mu is held.
@@ -73,17 +78,14 @@ func (o *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.key, o.keep = aws.Credentials{AccessKeyID: "HOOKRANGETEST", SecretAccessKey: secret.String()}, s3mem.New()
-	if err = o.keep.CreateBucket(ctx, bucketName); err != nil {
-		return err
-	}
+	o.key = aws.Credentials{AccessKeyID: "HOOKRANGETEST", SecretAccessKey: secret.String()}
+	o.keep, o.made = make(map[string][]byte), time.Now()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	store := gofakes3.New(o.keep, gofakes3.WithV4Auth(map[string]string{o.key.AccessKeyID: o.key.SecretAccessKey}))
 	o.server = &http.Server{
-		Handler: store.Server(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		Handler: http.HandlerFunc(o.serve), ReadHeaderTimeout: 5 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	o.addr, o.ended = listener.Addr().String(), make(chan struct{})
 	go func() {
@@ -91,6 +93,75 @@ func (o *Store) open(ctx context.Context) error {
 		_ = o.server.Serve(listener) // it ends with close
 	}()
 	return nil
+}
+
+// refusal is an error as S3 words it.
+type refusal struct {
+	XMLName xml.Name `xml:"Error"`
+	Code    string   `xml:"Code"`
+	Message string   `xml:"Message"`
+	status  int
+}
+
+func (o *Store) serve(w http.ResponseWriter, r *http.Request) {
+	object, no := o.find(r)
+	if no == nil {
+		w.Header().Set("Content-Type", "application/json")
+		http.ServeContent(w, r, "", o.made, bytes.NewReader(object))
+		return
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	w.WriteHeader(no.status)
+	text, _ := xml.Marshal(no) // two strings
+	// A client that is gone needs no answer.
+	_, _ = w.Write(append([]byte(xml.Header), text...))
+}
+
+// find returns the object that a request may have.
+func (o *Store) find(r *http.Request) ([]byte, *refusal) {
+	query := r.URL.Query()
+	given := query.Get("X-Amz-Signature")
+	at, err := time.Parse(signedAt, query.Get("X-Amz-Date"))
+	seconds, notNumber := strconv.Atoi(query.Get("X-Amz-Expires"))
+	if given == "" || err != nil || notNumber != nil {
+		return nil, &refusal{Code: "AccessDenied", Message: "Access Denied", status: http.StatusForbidden}
+	}
+	if r.Method != http.MethodGet || !o.signedBefore(r, at, given) {
+		return nil, &refusal{
+			Code:    "SignatureDoesNotMatch",
+			Message: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+			status:  http.StatusForbidden,
+		}
+	}
+	if time.Now().After(at.Add(time.Duration(seconds) * time.Second)) {
+		return nil, &refusal{Code: "AccessDenied", Message: "Request has expired", status: http.StatusForbidden}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	object, ok := o.keep[r.URL.Path]
+	if !ok {
+		return nil, &refusal{Code: "NoSuchKey", Message: "The specified key does not exist.", status: http.StatusNotFound}
+	}
+	return object, nil
+}
+
+// signedBefore tells whether signing the same request at the same time gives the same signature.
+func (o *Store) signedBefore(r *http.Request, at time.Time, given string) bool {
+	query := r.URL.Query()
+	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
+		query.Del(name)
+	}
+	where := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
+	again, err := http.NewRequestWithContext(r.Context(), r.Method, where.String(), nil)
+	if err != nil {
+		return false
+	}
+	signed, err := o.sign(again, at)
+	if err != nil {
+		return false
+	}
+	want, err := url.Parse(signed)
+	return err == nil && subtle.ConstantTimeCompare([]byte(want.Query().Get("X-Amz-Signature")), []byte(given)) == 1
 }
 
 // Close ends the store and forgets its objects.

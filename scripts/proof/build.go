@@ -97,6 +97,11 @@ func (b *Build) Program(ctx context.Context) (string, error) {
 	return b.make(ctx, "hookrange", "build", "-trimpath", ".")
 }
 
+// Racing builds the program with the race detector, once, and returns its path.
+func (b *Build) Racing(ctx context.Context) (string, error) {
+	return b.make(ctx, "hookrange-racing", "build", "-race", "-trimpath", ".")
+}
+
 // Tests builds a package's tests, once, and returns their path.
 func (b *Build) Tests(ctx context.Context, folder string) (string, error) {
 	return b.make(ctx, strings.ReplaceAll(strings.TrimPrefix(folder, "./"), "/", "-")+".test", "test", "-c", folder)

@@ -1,9 +1,12 @@
 package proof
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"debug/buildinfo"
+	"debug/elf"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -42,7 +45,86 @@ func upkeep() []Experiment {
 			Long:    true,
 			Try:     listModules,
 		},
+		{
+			Name:    "image",
+			Promise: "What the image holds beside certificates, one static and stripped program, is at most 20 MB as it is pulled",
+			Unit:    "builds",
+			Goal:    1,
+			Certain: true,
+			Long:    true,
+			Try:     weigh,
+		},
 	}
+}
+
+// weigh builds the program as the Dockerfile does and weighs it. It has its control in itself: a build with the symbols
+// must be seen to have them.
+func weigh(ctx context.Context, b *Build) (count Count, err error) {
+	const most = 20 * megabyte
+	folder, err := tryFolder()
+	if err != nil {
+		return count, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	count.Tried = 1
+	for flags, stripped := range map[string]bool{"-ldflags=-s -w": true, "-ldflags=": false} {
+		path := filepath.Join(folder, "hookrange")
+		//nolint:gosec // the flags are this package's
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", flags, "-o", path, ".")
+		cmd.Dir = b.lab.source
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return count, fmt.Errorf("build: %w\n%s", err, out)
+		}
+		static, symbols, err := anatomy(path)
+		if err != nil {
+			return count, err
+		}
+		if symbols == stripped {
+			count.Break("a build with %s has symbols: %v", flags, symbols)
+		}
+		if !stripped {
+			continue
+		}
+		if !static {
+			count.Break("the program wants a loader")
+		}
+		plain, packed, err := packedSize(path)
+		if err != nil {
+			return count, err
+		}
+		count.Peak("MB on disk", float64(plain)/megabyte)
+		count.Peak("MB as pulled", float64(packed)/megabyte)
+		if packed > most {
+			count.Break("%d MB as pulled", packed/megabyte)
+		}
+	}
+	return count, nil
+}
+
+// anatomy tells whether a program runs without a loader, and whether it has symbols.
+func anatomy(path string) (static, symbols bool, err error) {
+	file, err := elf.Open(path)
+	if err != nil {
+		return false, false, err
+	}
+	static = !slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP })
+	return static, file.Section(".symtab") != nil, file.Close()
+}
+
+// packedSize is how large a file is, as it is and as a registry keeps it.
+func packedSize(path string) (plain, packed int64, err error) {
+	raw, err := os.ReadFile(filepath.Clean(path))
+	if err != nil {
+		return 0, 0, err
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, err = w.Write(raw)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return 0, 0, err
+	}
+	return int64(len(raw)), int64(out.Len()), nil
 }
 
 // buildTwice builds two copies of the sources. It has its control in itself: without -trimpath the folders' names are in
