@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,8 +38,10 @@ func (c *backupCommand) Run(ctx context.Context, cli *grammar, p *process) error
 	}
 	size += beside
 	if c.JSON {
-		_, err = fmt.Fprintf(p.out, "{\"data\":%q,\"bytes\":%d}\n", c.To, size)
-		return err
+		return json.NewEncoder(p.out).Encode(struct {
+			Data  string `json:"data"`
+			Bytes int64  `json:"bytes"`
+		}{c.To, size})
 	}
 	_, err = fmt.Fprintf(p.out, "%s has a copy of %s, %d bytes\n", c.To, cli.Data, size)
 	return err
