@@ -78,10 +78,14 @@ func (r *rig) tab(origin string) *tab {
 func (p *tab) hear(event any) {
 	switch e := event.(type) {
 	case *page.EventJavascriptDialogOpening:
-		p.fault("dialog: %s", e.Message)
+		// Edited settings that were not saved are left with a question, and these tests mean to leave.
+		leave := e.Type == page.DialogTypeBeforeunload
+		if !leave {
+			p.fault("dialog: %s", e.Message)
+		}
 		// The page stands still until somebody answers.
 		p.dialogs.Go(func() {
-			_, _ = chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
+			_, _ = chromedp.Call(p.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: leave})
 		})
 	case *runtime.EventExceptionThrown:
 		p.fault("exception: %s", exception(e.ExceptionDetails))

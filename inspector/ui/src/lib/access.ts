@@ -27,7 +27,8 @@ export const roles = {
   admin: 'also manages endpoints, secrets and tokens, and reads the audit log',
 } as const;
 
-const actions: Record<string, string> = {
+/** What is done, by the names of the contract, in words. */
+export const actions: Record<string, string> = {
   createEndpoint: 'made an endpoint', replaceEndpoint: 'replaced the settings', changeEndpoint: 'changed the settings', deleteEndpoint: 'deleted the endpoint',
   deleteCaptures: 'deleted captures', deleteCapture: 'deleted a capture', changeNote: 'changed a note', replay: 'sent a capture on',
   replaySome: 'sent captures on', recordReplay: 'sent a capture on from a command', getExport: 'exported captures',
