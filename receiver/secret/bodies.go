@@ -37,6 +37,7 @@ func bodies(claim *webhook.Claim) []variant {
 	v.add("body_decoded", "", claim.Decoded)
 	v.add("body_newline", "without the line break at the end", bytes.TrimRight(raw, "\r\n"))
 	v.add("body_newline", "with a line feed at the end", append(bytes.Clone(raw), '\n'))
+	v.add("body_newline", "with CRLF at the end", append(bytes.Clone(raw), "\r\n"...))
 	v.add("body_lf", "", bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")))
 	v.add("body_crlf", "", bytes.ReplaceAll(bytes.ReplaceAll(raw, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n")))
 	if text, found := bytes.CutPrefix(raw, []byte("\xef\xbb\xbf")); found {

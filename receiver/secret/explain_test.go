@@ -139,6 +139,7 @@ func TestBodyMistakes(t *testing.T) {
 		"slashes":                    {`{"b":"\u00fc\/"}`, `{"b":"ü/"}`, "", "body_slashes"},
 		"newline added when sent":    {`{"a":1}`, "{\"a\":1}\n", "", "body_newline"},
 		"newline lost when sent":     {"{\"a\":1}\n", `{"a":1}`, "", "body_newline"},
+		"CRLF lost when sent":        {"{\"a\":1}\r\n", `{"a":1}`, "", "body_newline"},
 		"2 spaces":                   {"{\n  \"a\": 1\n}", `{"a":1}`, "", "body_indented"},
 		"4 spaces":                   {"{\n    \"a\": 1\n}", `{"a":1}`, "", "body_indented"},
 		"crlf signed":                {"a\r\nb\r\n", "a\nb\n", "", "body_crlf"},
