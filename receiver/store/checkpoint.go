@@ -10,7 +10,7 @@ import (
 )
 
 // The sizes of the write-ahead log from which it is copied into the file: beside the writer, and, when readers kept
-// that from ending, by holding the writer up and cutting the log.
+// that from being of use, by holding the writer up and cutting the log.
 const (
 	walCopy  = 4 << 20
 	walLimit = 48 << 20
@@ -25,17 +25,15 @@ type cleaner struct {
 	pending atomic.Int64
 	// long is true until the log was emptied; a copied log keeps its length.
 	long atomic.Bool
+	// copied is true when the log was copied and what was written meanwhile was not.
+	copied atomic.Bool
 	// seen is pending at the last call of idle, by the writer.
 	seen int64
 	kick chan string
 }
 
 const (
-	copyLog = `PRAGMA wal_checkpoint(PASSIVE)`
-	// restartLog holds the writer up while the few pages that it wrote during copyLog are copied too: it then begins the
-	// log anew and overwrites it. A log that grows needs blocks of the file system for each commit, and one that is cut
-	// needs them again: commits then took twice as long, and the slowest percent three times.
-	restartLog  = `PRAGMA wal_checkpoint(FULL)`
+	copyLog     = `PRAGMA wal_checkpoint(PASSIVE)`
 	truncateLog = `PRAGMA wal_checkpoint(TRUNCATE)`
 )
 
@@ -88,7 +86,7 @@ func (c *cleaner) clean(ctx context.Context, how string) {
 	if how == truncateLog {
 		c.long.Store(false)
 	}
-	whole, err := c.checkpoint(how)
+	whole, err := checkpoint(c.conn, how)
 	if err != nil {
 		c.long.Store(true)
 		c.log.LogAttrs(ctx, slog.LevelWarn, "checkpoint", slog.Any("error", err))
@@ -99,17 +97,27 @@ func (c *cleaner) clean(ctx context.Context, how string) {
 		return
 	}
 	c.pending.Add(-before)
-	if how == copyLog {
-		// Where it does not get the lock in time, the next one will.
-		if _, err := c.checkpoint(restartLog); err != nil {
-			c.log.LogAttrs(ctx, slog.LevelWarn, "restart of the write-ahead log", slog.Any("error", err))
-		}
+	c.copied.Store(how == copyLog)
+}
+
+// restart copies what was written while the log was copied, on the writer's connection, so that nothing more comes. The
+// writer then begins the log anew and overwrites it. A log that grows needs blocks of the file system for each commit,
+// and one that is cut needs them again: commits then took twice as long, and the slowest percent three times. Bodies that
+// come faster than the disk takes them twice wait here. Readers are not waited for.
+func (c *cleaner) restart(writer *conn) error {
+	if !c.copied.CompareAndSwap(true, false) {
+		return nil
 	}
+	if err := writer.script(waitForNothing); err != nil {
+		return err
+	}
+	_, err := checkpoint(writer, `PRAGMA wal_checkpoint(FULL)`)
+	return errors.Join(err, writer.script(waitForLocks))
 }
 
 // checkpoint tells whether all of the log was copied.
-func (c *cleaner) checkpoint(how string) (whole bool, err error) {
-	err = c.conn.query(how, func(row []driver.Value) error {
+func checkpoint(conn *conn, how string) (whole bool, err error) {
+	err = conn.query(how, func(row []driver.Value) error {
 		busy, frames, copied := number(row[0]), number(row[1]), number(row[2])
 		whole = busy == 0 && frames == copied
 		return nil

@@ -33,6 +33,12 @@ const (
 	looking = "_pragma=busy_timeout(5000)&_pragma=query_only(1)"
 )
 
+// How long a connection waits for what others have locked; waitForLocks is what each begins with.
+const (
+	waitForLocks   = "PRAGMA busy_timeout=5000"
+	waitForNothing = "PRAGMA busy_timeout=0"
+)
+
 // source names the file for the driver, whatever characters its path has.
 func source(path, query string) string {
 	slashed := filepath.ToSlash(path)

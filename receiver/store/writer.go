@@ -126,6 +126,9 @@ func (w *writer) process(b *batch) {
 		w.s.config.Bell.Ring(w.s.Last())
 		w.s.finder.wake()
 		w.s.cleaner.wrote(bytes + commitPages*pageSize)
+		if err = w.s.cleaner.restart(w.conn); err != nil {
+			w.s.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "restart of the write-ahead log", slog.Any("error", err))
+		}
 		w.trimMore()
 	}
 }
