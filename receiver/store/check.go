@@ -18,7 +18,7 @@ const (
 	// longer than CheckTime at that rate is not even begun at Open.
 	checkRate = 16 << 20
 	// checkLog is how large the log may grow behind a check: it cannot be emptied as long as one reads.
-	checkLog = 3 * walCopy
+	checkLog = walLimit
 	// checkLook is how often a check looks at the log, checkRest how many times as long as it worked it rests when it gave up.
 	checkLook = 100 * time.Millisecond
 	checkRest = 10
