@@ -82,6 +82,8 @@ export class SendOn {
   result = $state.raw<ReplayResult | null>(null);
   sent = $state(0);
   delivered = $state(0);
+  /** Why the newest of several was not delivered. */
+  why = $state('');
   done = $state(false);
   #abort: AbortController | null = null;
 
@@ -113,6 +115,7 @@ export class SendOn {
         const result = JSON.parse(line) as ReplayResult;
         this.sent++;
         if (result.delivered) this.delivered++;
+        else this.why = missed(result);
         if (result.problem) this.error = `Capture ${result.capture}: ${result.problem}`;
       }
     });
@@ -121,7 +124,7 @@ export class SendOn {
   async #run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     sessionStorage.setItem(kept(this.endpoint), this.url);
     this.#abort = new AbortController();
-    Object.assign(this, { busy: true, done: false, error: '', result: null, sent: 0, delivered: 0 });
+    Object.assign(this, { busy: true, done: false, error: '', result: null, sent: 0, delivered: 0, why: '' });
     try {
       await work(this.#abort.signal);
       this.done = true;
@@ -131,6 +134,13 @@ export class SendOn {
       this.busy = false;
     }
   }
+}
+
+/** What a capture that was not delivered met last. */
+export function missed(result: Pick<ReplayResult, 'capture' | 'replays'>): string {
+  const last = result.replays[result.replays.length - 1];
+  if (!last) return '';
+  return `capture ${result.capture}: ${last.status > 0 ? `answered ${last.status}` : last.failure}`;
 }
 
 async function* linesOf(response: Response): AsyncGenerator<string> {
