@@ -166,10 +166,14 @@ func (c *Conn) Reset() error {
 }
 
 // Part ends the connection by an orderly close. A socket that is closed with bytes unread sends a reset instead, so who
-// serves the connection reads on for a while, and then closes it; what it still writes is dropped.
+// serves the connection reads on for a while, and then closes it; what it still writes is dropped. One that has already
+// ended, because the sender did not wait for more, is as it should be.
 func (c *Conn) Part() error {
 	c.mute.Store(true)
-	if err := c.CloseWrite(); err != nil {
+	switch err := c.CloseWrite(); {
+	case errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ENOTCONN):
+		return nil
+	case err != nil:
 		return errors.Join(err, c.Close())
 	}
 	c.tell()
