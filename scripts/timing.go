@@ -235,7 +235,8 @@ func (g gapCheck) judge(e *evidence) finding {
 	for i, gap := range gaps {
 		short := gap < least
 		long := longest > 0 && gap > longest
-		if short && gap+doubts[i] < least || long && gap-doubts[i] > longest {
+		// A late machine makes a wait longer at any of the sender's steps.
+		if short && gap+doubts[i] < least || long && gap-max(doubts[i], chained*e.lag) > longest {
 			f.verdict, f.lagged, f.reason = result.Fail, false, ""
 			return f
 		}
