@@ -24,17 +24,10 @@ func TestOpenRefusesADamagedStructure(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, store.FileName)
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	// Pages of zeros in the middle.
-	clear(data[len(data)/2 : len(data)/2+4*16384])
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	size := rewrite(t, path, func(data []byte) { clear(data[len(data)/2 : len(data)/2+4*16384]) })
 	mustOpenFail(t, dir, webhook.ErrDamaged, "nothing in it was changed")
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(data)) {
+	if info, err := os.Stat(path); err != nil || info.Size() != size {
 		t.Errorf("the file has another size, or %v", err)
 	}
 }
@@ -54,16 +47,22 @@ func spoilt(t *testing.T, index string, spoil func(page []byte)) (dir string) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, store.FileName)
+	rewrite(t, filepath.Join(dir, store.FileName), func(data []byte) { spoil(data[(root-1)*16384 : root*16384]) })
+	return dir
+}
+
+// rewrite changes the bytes of a file and returns how many it has.
+func rewrite(t *testing.T, path string, change func(data []byte)) int64 {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spoil(data[(root-1)*16384 : root*16384])
+	change(data)
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return dir
+	return int64(len(data))
 }
 
 // TestDamagedIndexIsMadeAnew changes a key of the index that lists go by, which SQLite's quick check does not see.
