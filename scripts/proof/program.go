@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 const (
@@ -158,12 +160,7 @@ func (p *program) hook(endpoint string) string {
 
 // get asks the inspector for a path of the API and returns the answer's body, to be closed.
 func (p *program) get(ctx context.Context, path string) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Inspector+path, http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+p.Token)
-	resp, err := p.client().Do(req)
+	resp, err := p.ask(ctx, p.client(), http.MethodGet, path, "")
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +169,32 @@ func (p *program) get(ctx context.Context, path string) (io.ReadCloser, error) {
 		return nil, errors.Join(fmt.Errorf("GET %s: %s: %s", path, resp.Status, text), resp.Body.Close())
 	}
 	return resp.Body, nil
+}
+
+// ask calls the inspector with the token; a body is JSON.
+func (p *program) ask(ctx context.Context, client *http.Client, method, path, body string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, p.Inspector+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+p.Token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return client.Do(req)
+}
+
+// live opens the live feed, whose path may have a query.
+func (p *program) live(ctx context.Context, query string) (*websocket.Conn, error) {
+	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.Inspector, "http")+"/api/v1/live"+query, nil)
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	if err = conn.WriteJSON(map[string]string{"token": p.Token}); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
 }
 
 // client returns a client with connections of its own.

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // secrets is the experiment that plants secrets and looks for them wherever something is shown.
@@ -154,12 +152,7 @@ func plant(ctx context.Context, p *program, count *Count) error {
 
 // text returns what a path answers, whatever its status.
 func (p *program) text(ctx context.Context, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Inspector+path, http.NoBody)
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Authorization", "Bearer "+p.Token)
-	resp, err := p.client().Do(req)
+	resp, err := p.ask(ctx, p.client(), http.MethodGet, path, "")
 	if err != nil {
 		return "", err
 	}
@@ -170,15 +163,11 @@ func (p *program) text(ctx context.Context, path string) (string, error) {
 
 // feed returns what the live feed sends until it is quiet.
 func (p *program) feed(ctx context.Context) (string, error) {
-	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.Inspector, "http")+"/api/v1/live?after=0", nil)
+	conn, err := p.live(ctx, "?after=0")
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close() //nolint:errcheck // nothing is to be kept
-	_ = resp.Body.Close()
-	if err = conn.WriteJSON(map[string]string{"token": p.Token}); err != nil {
-		return "", err
-	}
 	var all strings.Builder
 	for {
 		if err = conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {

@@ -13,8 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // stress is the experiment that does everything at once to a program which watches for data races.
@@ -161,13 +159,7 @@ func (p *program) burden(ctx context.Context, target string, long time.Duration,
 
 // call asks the inspector and reads the answer to its end.
 func (p *program) call(ctx context.Context, client *http.Client, method, path, body string) error {
-	req, err := http.NewRequestWithContext(ctx, method, p.Inspector+path, strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+p.Token)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
+	resp, err := p.ask(ctx, client, method, path, body)
 	if err != nil {
 		return err
 	}
@@ -202,15 +194,11 @@ func (p *program) replayNewest(ctx context.Context, client *http.Client, target 
 
 // watch looks at the live feed for a second.
 func (p *program) watch(ctx context.Context, _ *http.Client, _ int) error {
-	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.Inspector, "http")+"/api/v1/live", nil)
+	conn, err := p.live(ctx, "")
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // nothing is to be kept
-	_ = resp.Body.Close()
-	if err = conn.WriteJSON(map[string]string{"token": p.Token}); err != nil {
-		return err
-	}
 	if err = conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
 	}
