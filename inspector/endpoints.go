@@ -208,12 +208,16 @@ func (s *Server) endpoint(ctx context.Context, v *lens, ep *webhook.Endpoint) (a
 	for _, class := range []webhook.Class{webhook.Accepted, webhook.Rejected, webhook.Incomplete} {
 		form.Counts[string(class)] = counts[class]
 	}
-	newest, err := s.store.Captures(ctx, webhook.Query{Endpoint: ep.Name, Limit: 1})
-	if err != nil {
-		return form, err
+	newest, err := s.newest(ctx, ep.Name)
+	form.LastSeq = int64(newest)
+	return form, err
+}
+
+// newest is the seq of an endpoint's newest capture, of whichever class; 0 when it has none.
+func (s *Server) newest(ctx context.Context, endpoint string) (webhook.Seq, error) {
+	page, err := s.store.Captures(ctx, webhook.Query{Endpoint: endpoint, Limit: 1})
+	if err != nil || len(page) == 0 {
+		return 0, err
 	}
-	if len(newest) > 0 {
-		form.LastSeq = int64(newest[0].Seq)
-	}
-	return form, nil
+	return page[0].Seq, nil
 }

@@ -126,14 +126,13 @@ func (s *Server) trial(r *http.Request, form *api.DryRunInput, ep *webhook.Endpo
 func (s *Server) named(ctx context.Context, endpoint string, ref api.CaptureRef) (webhook.Capture, error) {
 	seq := webhook.Seq(ref)
 	if ref == api.Latest {
-		newest, err := s.store.Captures(ctx, webhook.Query{Endpoint: endpoint, Limit: 1})
-		if err != nil {
+		var err error
+		if seq, err = s.newest(ctx, endpoint); err != nil {
 			return webhook.Capture{}, err
 		}
-		if len(newest) == 0 {
+		if seq == 0 {
 			return webhook.Capture{}, fmt.Errorf("latest capture: endpoint %q has none: %w", endpoint, webhook.ErrNotFound)
 		}
-		seq = newest[0].Seq
 	}
 	c, err := s.store.Capture(ctx, endpoint, seq)
 	if err != nil {
