@@ -18,6 +18,7 @@ type finding struct {
 	verdict                  result.Verdict
 	expected, actual, reason string
 	captures                 []webhook.Seq
+	connections              []webhook.Connection
 	// lagged is true when the machine was too late to tell: another run may.
 	lagged bool
 	// few is true when less was counted than wanted: a sender that thinks its time is over does no more.
@@ -181,7 +182,7 @@ func (c count) judge(e *evidence) finding {
 		if e.uncounted != "" {
 			return finding{verdict: result.Inconclusive, expected: f.expected, reason: e.uncounted}
 		}
-		got = []int{len(e.connections)}
+		got, f.connections = []int{len(e.connections)}, e.connections
 	default:
 		for _, d := range e.deliveries {
 			got = append(got, len(d.attempts))

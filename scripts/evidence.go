@@ -235,13 +235,20 @@ func (e *evidence) shown(spec Spec, mask Mask) result.Endpoint {
 		}
 		out.Deliveries = append(out.Deliveries, shown)
 	}
-	for i := range e.connections {
-		c := &e.connections[i]
+	out.Connections = tries(e.connections, mask)
+	return out
+}
+
+// tries are connections as the reports have them.
+func tries(all []webhook.Connection, mask Mask) []result.Connection {
+	var out []result.Connection
+	for i := range all {
+		c := &all[i]
 		note := string(c.Reached)
 		if c.Handshake != nil && c.Handshake.Err != "" {
 			note += "; TLS: " + c.Handshake.Err
 		}
-		out.Connections = append(out.Connections, result.Connection{At: c.At, Peer: c.Peer.String(), Fault: c.Fault, Note: mask.String(note)})
+		out = append(out, result.Connection{Seq: c.Seq, At: c.At, Peer: c.Peer.String(), Fault: c.Fault, Note: mask.String(note)})
 	}
 	return out
 }

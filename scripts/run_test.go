@@ -239,3 +239,20 @@ func TestStory(t *testing.T) {
 		})
 	}
 }
+
+// TestConnectionsProve: a check of connections lists them, as others list captures, whatever comes of it.
+func TestConnectionsProve(t *testing.T) {
+	t.Parallel()
+	tries := []try{{connection: true}, {gap: second, connection: true}, {gap: 2 * second, connection: true}}
+	for _, expect := range []string{"connections <= 2", "connections == 3"} {
+		c := play(t, head+"expect main "+expect+"\n", &played{tries: tries}, nil).Cases[0]
+		got := c.Checks[0].Connections
+		if diff := cmp.Diff(c.Endpoints[0].Connections, got); diff != "" || len(got) != 3 {
+			t.Errorf("%s: connections (-of the endpoint +of the check):\n%s", expect, diff)
+			continue
+		}
+		if got[1].Seq != 2 || got[1].Note != "refused" || !got[1].At.After(got[0].At) {
+			t.Errorf("%s: second connection: %+v", expect, got[1])
+		}
+	}
+}
