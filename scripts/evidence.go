@@ -92,6 +92,19 @@ func group(captures []webhook.Capture, tell func(*webhook.Capture) string) []del
 	return out
 }
 
+// impatient counts the attempts that came so long after the request before that its sender may have given that up by
+// then, though its answer had begun.
+func (d *delivery) impatient(patience time.Duration) int {
+	n := 0
+	for i := 1; i < len(d.attempts); i++ {
+		before := &d.attempts[i-1]
+		if before.Outcome != nil && before.Outcome.FirstByte != nil && d.attempts[i].ReceivedAt.Sub(before.ReceivedAt) >= patience {
+			n++
+		}
+	}
+	return n
+}
+
 // byPath tells deliveries apart by the path that each trigger has.
 func byPath(c *webhook.Capture) string {
 	path, _, _ := strings.Cut(c.Request.Target, "?")
