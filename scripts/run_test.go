@@ -225,9 +225,10 @@ func TestStory(t *testing.T) {
 			[]try{{}, {gap: 2 * second}, {gap: second}},
 			"gaps of each delivery: 2s, 1s. Each is 0.50 times the one before (median)", "the gaps do not grow",
 		},
-		"no gaps":     {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
-		"at work":     {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
-		"connections": {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
+		"no gaps":       {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
+		"some attempts": {"secret", []try{{}, {reason: webhook.SecretMissing}, {reason: webhook.SecretWrong}}, "attempt 2: secret_missing; not in 2 of 3 attempts", ""},
+		"at work":       {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
+		"connections":   {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
