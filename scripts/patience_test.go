@@ -119,6 +119,14 @@ func (l late) Trigger(ctx context.Context, in scripts.TriggerInput) error {
 	return l.spawned.Trigger(ctx, in)
 }
 
+// telling is a program that tells another one to send, and comes back at once.
+type telling struct{ late }
+
+func (l telling) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	go func() { _ = l.late.Trigger(ctx, in) }() // ends with the case
+	return nil
+}
+
 // TestSwamped: on a machine that is very late, when a program acts proves nothing; what it does still does.
 func TestSwamped(t *testing.T) {
 	t.Parallel()
@@ -178,6 +186,39 @@ func TestSwampedTimeouts(t *testing.T) {
 			p := &played{tries: test.tries}
 			run := play(t, head+"expect main "+test.expect+"\n", p, func(c *scripts.Config) { c.Sender, c.Again = late{spawned{p}, test.by}, -1 })
 			if diff := cmp.Diff([]string{"attempts " + test.want}, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
+}
+
+// TestSwampedBriefly: a program that has come back before any sender's time is over has done all that it would.
+func TestSwampedBriefly(t *testing.T) {
+	t.Parallel()
+	brief, long := []try{{gap: second, lasts: second}}, []try{{gap: second, lasts: 2 * second}}
+	for name, test := range map[string]struct {
+		tries  []try
+		apart  bool
+		expect string
+		want   string
+	}{
+		"back soon":                   {brief, false, "attempts >= 2", "fail"},
+		"back when its time may be":   {long, false, "attempts >= 2", "inconclusive"},
+		"only told another":           {brief, true, "attempts >= 2", "inconclusive"},
+		"a connection, back soon":     {[]try{{lasts: second}, {connection: true}}, false, "connections >= 2", "fail"},
+		"a connection, back too late": {[]try{{lasts: 3 * second}, {connection: true}}, false, "connections >= 2", "inconclusive"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: test.tries}
+			by := late{spawned{p}, 300 * time.Millisecond}
+			run := play(t, head+"expect main "+test.expect+"\n", p, func(c *scripts.Config) {
+				c.Sender, c.Again = by, -1
+				if test.apart {
+					c.Sender = telling{by}
+				}
+			})
+			if diff := cmp.Diff(test.want, string(run.Cases[0].Verdict)); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
 			}
 		})
