@@ -104,8 +104,9 @@ func (l *lentEndpoint) came() {
 	l.cameBack = time.Now()
 }
 
-// brief tells whether the programs of all triggers have come back, after the last thing that was seen of them and so soon
-// that none can think its time over: they have done all that they would. One that only tells another to send comes back before.
+// brief tells whether the programs of all triggers have come back, after the last thing that was seen of them and so
+// soon that none can think its time over: they have done all that they would. One that only tells another to send comes
+// back before.
 func (l *lentEndpoint) brief(e *evidence) bool {
 	for _, at := range e.spawned {
 		if l.cameBack.Sub(at) >= scaled(patienceLeast, e.scale) {

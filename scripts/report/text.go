@@ -7,8 +7,8 @@ import (
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
-// Text writes a line for each case, the failing ones first, with expected, actual and the captures or connections of every check
-// that made a case anything but a pass.
+// Text writes a line for each case, the failing ones first, with expected, actual and the captures or connections of
+// every check that made a case anything but a pass.
 func Text(w io.Writer, runs []result.Run, o Options) error {
 	p := &printer{w: w}
 	for i, run := range runs {
