@@ -286,9 +286,13 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 		}
 	}
 	f := s.check.judge(e)
-	if f.verdict == result.Fail && (kind.timed || f.few) && len(e.spawned) > 0 && swamped(e.lag) {
+	if f.verdict == result.Fail && (kind.timed || f.few && !at.brief(e)) && len(e.spawned) > 0 && swamped(e.lag) {
 		f.verdict, f.lagged = result.Inconclusive, true
 		f.reason = "this machine was so busy, up to " + short(e.lag) + " late, that it may have kept the sender's program from acting in time"
+	}
+	if f.verdict == result.Fail && f.given && len(e.spawned) > 0 && swamped(e.lag) {
+		f.verdict, f.lagged = result.Inconclusive, true
+		f.reason = "this machine was so busy, up to " + short(e.lag) + " late, that the sender's program may not have seen its answer before its own timeout"
 	}
 	switch {
 	case s.kind == "answered" && f.lagged:

@@ -18,10 +18,13 @@ type finding struct {
 	verdict                  result.Verdict
 	expected, actual, reason string
 	captures                 []webhook.Seq
+	connections              []webhook.Connection
 	// lagged is true when the machine was too late to tell: another run may.
 	lagged bool
 	// few is true when less was counted than wanted: a sender that thinks its time is over does no more.
 	few bool
+	// given is true when more was counted than wanted, and may be because the sender gave up what was answered in time.
+	given bool
 	// silent is true when nothing came that the check could be about.
 	silent bool
 }
@@ -181,7 +184,7 @@ func (c count) judge(e *evidence) finding {
 		if e.uncounted != "" {
 			return finding{verdict: result.Inconclusive, expected: f.expected, reason: e.uncounted}
 		}
-		got = []int{len(e.connections)}
+		got, f.connections = []int{len(e.connections)}, e.connections
 	default:
 		for _, d := range e.deliveries {
 			got = append(got, len(d.attempts))
@@ -207,10 +210,23 @@ func (c count) judge(e *evidence) finding {
 		f.verdict, f.reason = result.Inconclusive, e.unfinished()
 	case bad >= 0:
 		f.verdict, f.reason, f.few = result.Fail, c.story(e, bad), got[bad] < c.want
+		f.given = c.what == "attempts" && !slices.ContainsFunc(e.deliveries, func(d delivery) bool { return !c.excused(&d, e.scale) })
 	case c.needsSilence() && e.watched < e.quiet:
 		f.verdict, f.reason = result.Inconclusive, fmt.Sprintf("watched for less than %s: the wait's timeout came first", short(e.quiet))
 	}
 	return f
+}
+
+// excused tells whether the count of a delivery holds, or would but for attempts that may have followed a timeout of a
+// sender that was kept from reading its answer.
+func (c count) excused(d *delivery, scale float64) bool {
+	n := len(d.attempts)
+	for least := n - d.impatient(scaled(patienceLeast, scale)); n >= least; n-- {
+		if c.holds(n) {
+			return true
+		}
+	}
+	return false
 }
 
 // story tells what was counted, in words.

@@ -62,6 +62,16 @@ func TestChecks(t *testing.T) {
 		{"shrinking", "spacing growing", []try{{}, {gap: 2 * second}, {gap: second}}, result.Fail},
 		{"constant", "spacing constant", linear, result.Pass},
 		{"not constant", "spacing constant", thrice, result.Fail},
+		{
+			"no wait, then one, on a late machine", "spacing exponential",
+			[]try{{unsure: 90 * time.Millisecond}, {gap: 2 * time.Millisecond, unsure: 90 * time.Millisecond}, {gap: 600 * time.Millisecond}},
+			result.Warning,
+		},
+		{
+			"a short wait on a late machine", "spacing exponential",
+			[]try{{unsure: 90 * time.Millisecond}, {gap: 200 * time.Millisecond, unsure: 90 * time.Millisecond}, {gap: 600 * time.Millisecond}},
+			result.Inconclusive,
+		},
 		{"two attempts show no growth", "spacing growing", []try{{}, {gap: second}}, result.Inconclusive},
 		{
 			"the time to answer is no gap", "spacing exponential",

@@ -92,6 +92,19 @@ func group(captures []webhook.Capture, tell func(*webhook.Capture) string) []del
 	return out
 }
 
+// impatient counts the attempts that came so long after the request before that its sender may have given that up by
+// then, though its answer had begun.
+func (d *delivery) impatient(patience time.Duration) int {
+	n := 0
+	for i := 1; i < len(d.attempts); i++ {
+		before := &d.attempts[i-1]
+		if before.Outcome != nil && before.Outcome.FirstByte != nil && d.attempts[i].ReceivedAt.Sub(before.ReceivedAt) >= patience {
+			n++
+		}
+	}
+	return n
+}
+
 // byPath tells deliveries apart by the path that each trigger has.
 func byPath(c *webhook.Capture) string {
 	path, _, _ := strings.Cut(c.Request.Target, "?")
@@ -235,13 +248,20 @@ func (e *evidence) shown(spec Spec, mask Mask) result.Endpoint {
 		}
 		out.Deliveries = append(out.Deliveries, shown)
 	}
-	for i := range e.connections {
-		c := &e.connections[i]
+	out.Connections = tries(e.connections, mask)
+	return out
+}
+
+// tries are connections as the reports have them.
+func tries(all []webhook.Connection, mask Mask) []result.Connection {
+	var out []result.Connection
+	for i := range all {
+		c := &all[i]
 		note := string(c.Reached)
 		if c.Handshake != nil && c.Handshake.Err != "" {
 			note += "; TLS: " + c.Handshake.Err
 		}
-		out.Connections = append(out.Connections, result.Connection{At: c.At, Peer: c.Peer.String(), Fault: c.Fault, Note: mask.String(note)})
+		out = append(out, result.Connection{Seq: c.Seq, At: c.At, Peer: c.Peer.String(), Fault: c.Fault, Note: mask.String(note)})
 	}
 	return out
 }

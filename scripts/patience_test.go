@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts"
 	"github.com/hookrange/hookrange/scripts/result"
 )
@@ -118,6 +119,14 @@ func (l late) Trigger(ctx context.Context, in scripts.TriggerInput) error {
 	return l.spawned.Trigger(ctx, in)
 }
 
+// telling is a program that tells another one to send, and comes back at once.
+type telling struct{ late }
+
+func (l telling) Trigger(ctx context.Context, in scripts.TriggerInput) error {
+	go func() { _ = l.late.Trigger(ctx, in) }() // ends with the case
+	return nil
+}
+
 // TestSwamped: on a machine that is very late, when a program acts proves nothing; what it does still does.
 func TestSwamped(t *testing.T) {
 	t.Parallel()
@@ -140,6 +149,76 @@ func TestSwamped(t *testing.T) {
 			p := &played{tries: tries}
 			run := play(t, script, p, func(c *scripts.Config) { c.Sender, c.Again = late{spawned{p}, test.by}, -1 })
 			if diff := cmp.Diff(test.want, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
+}
+
+// TestSwampedTimeouts: on a machine that is very late, a program may give up a request that was answered in time, and try
+// again for that alone. It takes as long as senders wait.
+func TestSwampedTimeouts(t *testing.T) {
+	t.Parallel()
+	again := func(gaps ...time.Duration) []try {
+		tries := []try{{lasts: second}}
+		for _, gap := range gaps {
+			tries = append(tries, try{gap: gap, lasts: second})
+		}
+		return tries
+	}
+	hung := []try{{lasts: 5 * second, hung: true, fault: webhook.Hang}, {gap: second, lasts: second}}
+	for name, test := range map[string]struct {
+		tries  []try
+		by     time.Duration
+		expect string
+		want   string
+	}{
+		"gave up":                        {again(5 * second), 300 * time.Millisecond, "attempts == 1", "inconclusive"},
+		"gave up, on a calm machine":     {again(5 * second), 100 * time.Millisecond, "attempts == 1", "fail"},
+		"tried again at once":            {again(second), 300 * time.Millisecond, "attempts == 1", "fail"},
+		"gave up once, tried again once": {again(5*second, second), 300 * time.Millisecond, "attempts == 1", "fail"},
+		"gave up one of too many":        {again(second, second, 3*second), 300 * time.Millisecond, "attempts <= 3", "inconclusive"},
+		"gave up before an answer":       {hung, 300 * time.Millisecond, "attempts == 1", "fail"},
+		"gave up, and may":               {again(5 * second), 300 * time.Millisecond, "attempts <= 2", "pass"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: test.tries}
+			run := play(t, head+"expect main "+test.expect+"\n", p, func(c *scripts.Config) { c.Sender, c.Again = late{spawned{p}, test.by}, -1 })
+			if diff := cmp.Diff([]string{"attempts " + test.want}, verdicts(run.Cases[0])); diff != "" {
+				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
+			}
+		})
+	}
+}
+
+// TestSwampedBriefly: a program that has come back before any sender's time is over has done all that it would.
+func TestSwampedBriefly(t *testing.T) {
+	t.Parallel()
+	brief, long := []try{{gap: second, lasts: second}}, []try{{gap: second, lasts: 2 * second}}
+	for name, test := range map[string]struct {
+		tries  []try
+		apart  bool
+		expect string
+		want   string
+	}{
+		"back soon":                   {brief, false, "attempts >= 2", "fail"},
+		"back when its time may be":   {long, false, "attempts >= 2", "inconclusive"},
+		"only told another":           {brief, true, "attempts >= 2", "inconclusive"},
+		"a connection, back soon":     {[]try{{lasts: second}, {connection: true}}, false, "connections >= 2", "fail"},
+		"a connection, back too late": {[]try{{lasts: 3 * second}, {connection: true}}, false, "connections >= 2", "inconclusive"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: test.tries}
+			by := late{spawned{p}, 300 * time.Millisecond}
+			run := play(t, head+"expect main "+test.expect+"\n", p, func(c *scripts.Config) {
+				c.Sender, c.Again = by, -1
+				if test.apart {
+					c.Sender = telling{by}
+				}
+			})
+			if diff := cmp.Diff(test.want, string(run.Cases[0].Verdict)); diff != "" {
 				t.Errorf("(-want +got)\n%s\n%+v", diff, run.Cases[0].Checks)
 			}
 		})

@@ -42,16 +42,19 @@ func (p proof) judge(e *evidence) finding {
 	f := finding{verdict: result.Pass, expected: p.wants()}
 	for _, a := range e.all() {
 		ok, actual := p.holds(a)
+		if f.actual == "" || !ok && f.verdict == result.Pass {
+			f.actual = fmt.Sprintf("attempt %d: %s", a.n, actual)
+		}
 		if !ok {
 			f.verdict = result.Fail
 			f.captures = append(f.captures, a.Seq)
 		}
-		if !ok || f.actual == "" {
-			f.actual = fmt.Sprintf("attempt %d: %s", a.n, actual)
-		}
 	}
-	if f.verdict == result.Pass {
+	switch n := len(f.captures); {
+	case f.verdict == result.Pass:
 		f.captures = seqs(e.all())
+	case n > 1:
+		f.actual += fmt.Sprintf("; not in %d of %d attempts", n, len(e.all()))
 	}
 	return f
 }

@@ -225,9 +225,10 @@ func TestStory(t *testing.T) {
 			[]try{{}, {gap: 2 * second}, {gap: second}},
 			"gaps of each delivery: 2s, 1s. Each is 0.50 times the one before (median)", "the gaps do not grow",
 		},
-		"no gaps":     {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
-		"at work":     {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
-		"connections": {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
+		"no gaps":       {"spacing growing", []try{{}}, "gaps of each delivery: none", "it takes two gaps to compare, so three attempts of a delivery"},
+		"some attempts": {"secret", []try{{}, {reason: webhook.SecretMissing}, {reason: webhook.SecretWrong}}, "attempt 2: secret_missing; not in 2 of 3 attempts", ""},
+		"at work":       {"secret", []try{{gap: time.Hour}}, "", "no delivery came, and the sender's command had not ended when the wait's timeout came"},
+		"connections":   {"connections <= 2", refused, "3", "connection 1: refused; connection 2, 1s later: refused; connection 3, 2s later: refused"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -237,5 +238,22 @@ func TestStory(t *testing.T) {
 				t.Errorf("actual and reason (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestConnectionsProve: a check of connections lists them, as others list captures, whatever comes of it.
+func TestConnectionsProve(t *testing.T) {
+	t.Parallel()
+	tries := []try{{connection: true}, {gap: second, connection: true}, {gap: 2 * second, connection: true}}
+	for _, expect := range []string{"connections <= 2", "connections == 3"} {
+		c := play(t, head+"expect main "+expect+"\n", &played{tries: tries}, nil).Cases[0]
+		got := c.Checks[0].Connections
+		if diff := cmp.Diff(c.Endpoints[0].Connections, got); diff != "" || len(got) != 3 {
+			t.Errorf("%s: connections (-of the endpoint +of the check):\n%s", expect, diff)
+			continue
+		}
+		if got[1].Seq != 2 || got[1].Note != "refused" || !got[1].At.After(got[0].At) {
+			t.Errorf("%s: second connection: %+v", expect, got[1])
+		}
 	}
 }

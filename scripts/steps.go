@@ -128,6 +128,7 @@ func (s *checkStep) run(_ context.Context, c *caseRun) {
 	shown := result.Check{Text: at.Mask().String(s.text), Line: s.line}
 	f := c.judge(s, at)
 	shown.Verdict, shown.Captures = levelled(f.verdict, s.level), f.captures
+	shown.Connections = tries(f.connections, at.Mask())
 	if f.silent {
 		shown.Verdict = f.verdict
 	}

@@ -84,7 +84,7 @@ func (s spacing) judge(e *evidence) finding {
 		if s.form == "constant" {
 			f.verdict = result.Pass
 		}
-	case float64(median(g.doubts)) > lagShare*float64(median(g.shorter)):
+	case float64(median(g.doubts)) > lagShare*float64(median(g.shorter)) && !s.beyondDoubt(g):
 		f.verdict, f.lagged = result.Inconclusive, true
 		f.reason = "this machine was late by " + shortList(g.doubts) + ", too much to compare such gaps"
 	default:
@@ -156,6 +156,12 @@ func (g growths) varied() bool {
 
 func ratioOf(gap, before time.Duration) float64 {
 	return float64(max(gap, 0)) / float64(max(before, time.Millisecond))
+}
+
+// beyondDoubt tells whether the gaps grow by more than is wanted however late the machine was: no wait at all before the
+// first retry makes any lateness too much, and nothing uncertain.
+func (s spacing) beyondDoubt(g growths) bool {
+	return s.form == "exponential" && median(g.least) > s.factor*(1+s.tolerance)
 }
 
 func (s spacing) passes(ratio float64) bool {

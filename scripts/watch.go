@@ -104,6 +104,29 @@ func (l *lentEndpoint) came() {
 	l.cameBack = time.Now()
 }
 
+// brief tells whether the programs of all triggers have come back, after the last thing that was seen of them and so
+// soon that none can think its time over: they have done all that they would. One that only tells another to send comes
+// back before.
+func (l *lentEndpoint) brief(e *evidence) bool {
+	for _, at := range e.spawned {
+		if l.cameBack.Sub(at) >= scaled(patienceLeast, e.scale) {
+			return false
+		}
+	}
+	var last time.Time
+	for _, a := range e.all() {
+		ended, ok := end(&a.Capture)
+		if !ok {
+			return false
+		}
+		last = latest(last, ended)
+	}
+	for i := range e.connections {
+		last = latest(last, e.connections[i].At)
+	}
+	return l.done == l.triggers && !l.cameBack.Before(last)
+}
+
 // next blocks until something was seen, a trigger came back, or the time has come.
 func (l *lentEndpoint) next(ctx context.Context, after webhook.Seq, until time.Time) (webhook.Seq, error) {
 	waiting, cancel := context.WithDeadline(ctx, until)

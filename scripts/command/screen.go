@@ -66,9 +66,21 @@ func (s *Screen) check(c *result.Case, check result.Check) {
 			fmt.Fprintf(s.out, "        %-9s %s\n", line.name+":", OneLine(line.text))
 		}
 	}
-	if check.Verdict == result.Info || len(check.Captures) == 0 {
+	if check.Verdict == result.Info {
 		return
 	}
+	for _, line := range []struct {
+		name  string
+		proof []string
+	}{{"captures", captureLines(c, check)}, {"connections", connectionLines(check)}} {
+		if len(line.proof) > 0 {
+			fmt.Fprintf(s.out, "        %-9s %s\n", line.name+":", strings.Join(line.proof, "; "))
+		}
+	}
+}
+
+// captureLines are the captures that prove a check.
+func captureLines(c *result.Case, check result.Check) []string {
 	var shown []string
 	for _, ep := range c.Endpoints {
 		for _, d := range ep.Deliveries {
@@ -79,7 +91,27 @@ func (s *Screen) check(c *result.Case, check result.Check) {
 			}
 		}
 	}
-	fmt.Fprintf(s.out, "        %-9s %s\n", "captures:", strings.Join(shown, "; "))
+	return shown
+}
+
+// connectionLines are the connections that prove a check.
+func connectionLines(check result.Check) []string {
+	const most = 20
+	var shown []string
+	for i, one := range check.Connections {
+		if i == most {
+			return append(shown, fmt.Sprintf("and %d more", len(check.Connections)-most))
+		}
+		text := one.At.Format("15:04:05.000")
+		if one.Seq != 0 {
+			text = fmt.Sprintf("seq %d %s", one.Seq, text)
+		}
+		if one.Fault != "" {
+			text += " " + string(one.Fault) + ":"
+		}
+		shown = append(shown, OneLine(text+" "+one.Note))
+	}
+	return shown
 }
 
 func attemptLine(a *result.Attempt) string {

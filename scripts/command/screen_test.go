@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/scripts/command"
 	"github.com/hookrange/hookrange/scripts/manual"
 	"github.com/hookrange/hookrange/scripts/result"
@@ -62,7 +63,10 @@ func TestProgress(t *testing.T) {
 	c := result.Case{
 		ID: "A", Title: "a\x1btitle", File: "own.txtar", State: "running", Verdict: result.Fail, Started: at, Ended: at.Add(1500 * time.Millisecond),
 		Expected: time.Second, Requirement: result.Requirement{Quote: "It is so.", Source: "https://example.com", Level: result.Must},
-		Checks: []result.Check{{Text: "expect x", Line: 7, Verdict: result.Fail, Expected: "1", Actual: "2"}, {Text: "expect y", Verdict: result.Pass}},
+		Checks: []result.Check{{
+			Text: "expect x", Line: 7, Verdict: result.Fail, Expected: "1", Actual: "2",
+			Connections: []result.Connection{{Seq: 3, At: at, Note: "refused"}, {At: at.Add(time.Second), Fault: webhook.TLSAlert, Note: "accepted\x1b"}},
+		}, {Text: "expect y", Verdict: result.Pass}},
 	}
 	screen.Progress(c)
 	if out.Len() > 0 {
@@ -71,7 +75,8 @@ func TestProgress(t *testing.T) {
 	c.State = "ended"
 	screen.Progress(c)
 	want := "fail          A                          a title  1.5s of about 1s\n" +
-		"    own.txtar:7: fail: expect x\n        expected: 1\n        actual:   2\n    must: \"It is so.\"\n        https://example.com\n"
+		"    own.txtar:7: fail: expect x\n        expected: 1\n        actual:   2\n" +
+		"        connections: seq 3 09:00:00.000 refused; 09:00:01.000 tls-alert: accepted \n    must: \"It is so.\"\n        https://example.com\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
 	}

@@ -40,7 +40,7 @@ func meanings() []meaning {
 		{Word: "known", Means: "Fails, and is on the list of known failures."},
 		{Word: "inconclusive", Means: "Could not be measured, for the reason given. It proves nothing."},
 		{Word: "not ended", Means: "The run ended before the case did."},
-		{Word: "fail", Means: "The sender does not do what is required. The captures are the proof."},
+		{Word: "fail", Means: "The sender does not do what is required. The captures or connections are the proof."},
 		{Word: "error", Means: "The script or Hookrange itself went wrong, not the sender."},
 	}
 	for i := range all {
@@ -82,7 +82,7 @@ type htmlCase struct {
 }
 
 type htmlCheck struct {
-	Word, Kind, Text, Place, Expected, Actual, Reason, Captures string
+	Word, Kind, Text, Place, Expected, Actual, Reason, Captures, Connections string
 }
 
 type htmlEndpoint struct {
@@ -104,7 +104,7 @@ type htmlAttempt struct {
 }
 
 type htmlConnection struct {
-	At, Peer, What string
+	Seq, At, Peer, What string
 }
 
 // HTML writes one file that needs no network and runs no script: a matrix of cases by senders for each profile, and
@@ -193,7 +193,7 @@ func newHTMLCase(anchor string, c result.Case, o Options) htmlCase {
 	for _, k := range c.Checks {
 		h.Checks = append(h.Checks, htmlCheck{
 			Word: string(k.Verdict), Kind: string(k.Verdict), Text: short(k.Text), Place: place(c, k.Line), Expected: short(k.Expected),
-			Actual: short(k.Actual), Reason: short(k.Reason), Captures: sequence(k.Captures),
+			Actual: short(k.Actual), Reason: short(k.Reason), Captures: sequence(k.Captures), Connections: strings.Join(tries(c, k.Connections), "; "),
 		})
 	}
 	start := c.Started
@@ -218,14 +218,11 @@ func newHTMLEndpoint(ep result.Endpoint, start time.Time) htmlEndpoint {
 		h.Deliveries = append(h.Deliveries, delivery)
 	}
 	for _, c := range ep.Connections {
-		what := []string{}
-		if c.Fault != "" {
-			what = append(what, short(string(c.Fault)))
+		one := htmlConnection{At: since(start, c.At), Peer: short(c.Peer), What: came(c)}
+		if c.Seq != 0 {
+			one.Seq = fmt.Sprint(c.Seq)
 		}
-		if c.Note != "" {
-			what = append(what, short(c.Note))
-		}
-		h.Connections = append(h.Connections, htmlConnection{At: since(start, c.At), Peer: short(c.Peer), What: strings.Join(what, ": ")})
+		h.Connections = append(h.Connections, one)
 	}
 	return h
 }

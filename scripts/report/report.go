@@ -211,9 +211,40 @@ func place(c result.Case, line int) string {
 	return fmt.Sprintf("%s:%d", short(c.File), line)
 }
 
+// most is how many captures or connections are named.
+const most = 20
+
+// tries writes connections: the number of each, when it came as counted from the start of the case, and what it came to.
+func tries(c result.Case, all []result.Connection) []string {
+	words := make([]string, 0, len(all))
+	for i, one := range all {
+		if i == most {
+			words = append(words, fmt.Sprintf("and %d more", len(all)-most))
+			break
+		}
+		number := ""
+		if one.Seq != 0 {
+			number = fmt.Sprintf("#%d ", one.Seq)
+		}
+		words = append(words, strings.TrimSpace(number+since(c.Started, one.At)+" "+came(one)))
+	}
+	return words
+}
+
+// came says what a connection came to.
+func came(c result.Connection) string {
+	var what []string
+	if c.Fault != "" {
+		what = append(what, short(string(c.Fault)))
+	}
+	if c.Note != "" && c.Note != string(c.Fault) {
+		what = append(what, short(c.Note))
+	}
+	return strings.Join(what, ": ")
+}
+
 // sequence writes the numbers of captures.
 func sequence(all []webhook.Seq) string {
-	const most = 20
 	words := make([]string, 0, len(all))
 	for i, n := range all {
 		if i == most {

@@ -55,13 +55,13 @@ func tapCase(p *printer, n int, c result.Case, o Options) {
 	if checks := telling(c); len(checks) > 0 {
 		p.linef("  checks:")
 		for _, k := range checks {
-			tapCheck(p, k)
+			tapCheck(p, c, k)
 		}
 	}
 	p.linef("  ...")
 }
 
-func tapCheck(p *printer, k result.Check) {
+func tapCheck(p *printer, c result.Case, k result.Check) {
 	captures := k.Captures
 	if captures == nil {
 		captures = []webhook.Seq{}
@@ -71,6 +71,9 @@ func tapCheck(p *printer, k result.Check) {
 	p.linef("      actual: %s", quoted(short(k.Actual)))
 	p.linef("      reason: %s", quoted(short(k.Reason)))
 	p.linef("      captures: %s", quoted(captures))
+	if len(k.Connections) > 0 {
+		p.linef("      connections: %s", quoted(tries(c, k.Connections)))
+	}
 }
 
 // tapText escapes what begins a directive.

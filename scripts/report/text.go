@@ -7,8 +7,8 @@ import (
 	"github.com/hookrange/hookrange/scripts/result"
 )
 
-// Text writes a line for each case, the failing ones first, with expected, actual and the captures of every check
-// that made a case anything but a pass.
+// Text writes a line for each case, the failing ones first, with expected, actual and the captures or connections of
+// every check that made a case anything but a pass.
 func Text(w io.Writer, runs []result.Run, o Options) error {
 	p := &printer{w: w}
 	for i, run := range runs {
@@ -67,7 +67,11 @@ func textCheck(p *printer, c result.Case, k result.Check) {
 	}
 	p.linef("    %s%s", at, short(k.Text))
 	for _, row := range [][2]string{
-		{"expected", short(k.Expected)}, {"actual", short(k.Actual)}, {"reason", short(k.Reason)}, {"captures", sequence(k.Captures)},
+		{"expected", short(k.Expected)},
+		{"actual", short(k.Actual)},
+		{"reason", short(k.Reason)},
+		{"captures", sequence(k.Captures)},
+		{"connections", strings.Join(tries(c, k.Connections), "; ")},
 	} {
 		if row[1] != "" {
 			p.linef("        %s %s", pad(row[0], 9), row[1])

@@ -139,8 +139,9 @@ type Check struct {
 	Expected string `json:"expected,omitempty"`
 	Actual   string `json:"actual,omitempty"`
 	Reason   string `json:"reason,omitempty"`
-	// Captures prove it.
-	Captures []webhook.Seq `json:"captures,omitempty"`
+	// Captures prove it, or Connections where it is about those that brought no request.
+	Captures    []webhook.Seq `json:"captures,omitempty"`
+	Connections []Connection  `json:"connections,omitempty"`
 }
 
 // Endpoint is what one endpoint of a case saw.
@@ -188,8 +189,10 @@ type Attempt struct {
 
 // Connection is one connection, or a try to make one, that brought no request.
 type Connection struct {
-	At   time.Time `json:"at"`
-	Peer string    `json:"peer"`
+	// Seq is 0 for one that was still open.
+	Seq  webhook.Seq `json:"seq,omitempty"`
+	At   time.Time   `json:"at"`
+	Peer string      `json:"peer"`
 	// Fault is what was done to it.
 	Fault webhook.Fault `json:"fault,omitempty"`
 	// Note says what was seen: refused, dropped, closed, a TLS handshake that failed.

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseRoute, testsPath } from '../src/lib/router.svelte';
 import { changes, elapsed, inputOf, standing, type StartOptions, type TestAttempt, type TestCase, type TestEndpoint } from '../src/lib/tests.svelte';
-import { did, waterfall } from '../src/lib/waterfall';
+import { connected, did, waterfall } from '../src/lib/waterfall';
 
 const made = (id: string, verdict: TestCase['verdict'], state: TestCase['state'] = 'ended'): TestCase => ({
   id, title: id, requirement: { quote: '', source: '', level: 'must' }, file: 'f', line: 1, state, verdict, checks: [], endpoints: [],
@@ -76,6 +76,13 @@ describe('waterfall', () => {
     expect(bars[2]?.gap).toBe(percent(2));
     expect(bars[2]?.hungUp).toBe(percent(8));
     expect(ticks.map((t) => t.label)).toEqual(['0', '2 s', '4 s', '6 s', '8 s']);
+  });
+
+  test('tells what a connection came to', () => {
+    const at = '2026-11-22T00:00:00.250Z';
+    expect(connected({ seq: 12, at, peer: '127.0.0.1:5', note: 'refused' })).toMatch(/^seq 12, \d\d:00:00\.250Z?: refused$/);
+    expect(connected({ at, peer: '127.0.0.1:5', fault: 'tls-alert', note: 'accepted' })).toMatch(/^\d\d:00:00\.250Z?: tls-alert: accepted$/);
+    expect(connected({ at, peer: '127.0.0.1:5' })).toMatch(/: closed$/);
   });
 
   test('says when nothing is known', () => {

@@ -2036,6 +2036,15 @@ export interface components {
             actual?: string;
             reason?: string;
             captures?: number[];
+            connections?: components["schemas"]["TestConnection"][];
+        };
+        TestConnection: {
+            seq?: number;
+            /** Format: date-time */
+            at: string;
+            peer: string;
+            fault?: string;
+            note?: string;
         };
         TestEndpoint: {
             name: string;
@@ -2046,13 +2055,7 @@ export interface components {
                 by: string;
                 attempts: components["schemas"]["TestAttempt"][] | null;
             }[] | null;
-            connections?: {
-                /** Format: date-time */
-                at: string;
-                peer: string;
-                fault?: string;
-                note?: string;
-            }[];
+            connections?: components["schemas"]["TestConnection"][];
         };
         TestAttempt: {
             seq: number;

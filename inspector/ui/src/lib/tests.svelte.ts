@@ -11,6 +11,7 @@ export type TestInput = Schemas['TestInput'];
 export type TestCase = Schemas['TestCase'];
 export type TestCheck = Schemas['TestCheck'];
 export type TestEndpoint = Schemas['TestEndpoint'];
+export type TestConnection = Schemas['TestConnection'];
 export type TestAttempt = Schemas['TestAttempt'];
 export type Verdict = Exclude<Schemas['Verdict'], ''>;
 

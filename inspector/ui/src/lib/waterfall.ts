@@ -1,6 +1,6 @@
 // The attempts of one endpoint on an axis of time.
-import { duration } from './format';
-import type { TestAttempt, TestEndpoint } from './tests.svelte';
+import { clock, duration } from './format';
+import type { TestAttempt, TestConnection, TestEndpoint } from './tests.svelte';
 import { ms } from './tests.svelte';
 
 export interface Bar {
@@ -70,6 +70,12 @@ function eventsOf(endpoint: TestEndpoint): Event[] {
     events.push({ key: `c${i}`, label, tone: 'idle', at: new Date(c.at).getTime(), length: 0, gap: 0, hungUp: null, attempt: null });
   });
   return events.sort((a, b) => a.at - b.at);
+}
+
+/** A connection without a request: its number once it has ended, when it came and what it came to. */
+export function connected(c: TestConnection): string {
+  const what = [c.fault, c.note].filter((text) => text).join(': ') || 'closed';
+  return `${c.seq ? `seq ${c.seq}, ` : ''}${clock(c.at)}: ${what}`;
 }
 
 /** What was done to an attempt, and how it ended. */
