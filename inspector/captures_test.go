@@ -343,4 +343,19 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
+	typed := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			if typed[name] || !slices.Contains([]string{"counter", "gauge", "summary"}, kind) {
+				t.Errorf("%s twice, or of no type", line)
+			}
+			typed[name] = true
+		}
+	}
+	for _, name := range []string{"hookrange_inspector_request_seconds", "hookrange_inspector_requests_total", "hookrange_captures_kept"} {
+		if !typed[name] {
+			t.Errorf("%s has no type", name)
+		}
+	}
 }
