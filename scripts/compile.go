@@ -282,6 +282,9 @@ func (c *compiler) endpoint(st statement) error {
 	if spec.Secret != "" {
 		c.out.needs = append(c.out.needs, "own-secret")
 	}
+	if per, ok := st.opts["per"]; ok && per != "delivery" {
+		return &lexError{"per=" + per, "answers are always per delivery"}
+	}
 	if spec.Scheme = webhook.Scheme(c.option(st, "scheme")); spec.Scheme == "" {
 		spec.Scheme = webhook.SchemeQuery
 	}
