@@ -151,7 +151,7 @@ func TestEndpointsRefuseWhatIsWrong(t *testing.T) {
 	for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json2"} {
 		refused(t, r.call(t, http.MethodPost, endpoints, `{"name":"b"}`, with("Content-Type", media)), 415, "media_type")
 	}
-	if a := r.call(t, http.MethodPatch, endpoints+"/default", `{"respond":"200"}`, with("Content-Type", "application/merge-patch+json")); a.StatusCode != 200 {
+	if a := r.call(t, http.MethodPatch, endpoints+"/default", `{"respond":"200"}`, with("Content-Type", "application/merge-patch+json")); a.StatusCode != http.StatusOK {
 		t.Errorf("a merge patch: %d %s", a.StatusCode, a.text)
 	}
 	refused(t, r.call(t, http.MethodPatch, endpoints+"/default", `{"name":"other"}`), 400, "invalid")

@@ -134,7 +134,10 @@ func (s *Server) authenticate(r *http.Request, socket *socket) (session context.
 
 // tokenOf returns the token of a first message: {"token":"TOKEN"}, {"authorization":"Bearer TOKEN"}, or either text alone.
 func tokenOf(message []byte) string {
-	var hello struct{ Token, Authorization string }
+	var hello struct {
+		Token         string `json:"token"`
+		Authorization string `json:"authorization"`
+	}
 	text := string(message)
 	if json.Unmarshal(message, &hello) == nil {
 		text = cmp.Or(hello.Token, hello.Authorization)

@@ -58,15 +58,15 @@ func params(r *http.Request, known ...string) (query, error) {
 		if len(list) > 1 && name != "class" && name != "with" {
 			return query{}, invalid("parameter %s is given %d times", name, len(list))
 		}
-		if r.Method != http.MethodDelete && list[0] == "" && !slices.Contains(flags, name) {
+		if r.Method != http.MethodDelete && list[0] == "" && !isFlag(name) {
 			delete(values, name)
 		}
 	}
 	return query{values}, nil
 }
 
-// flags are the parameters that need no value.
-var flags = []string{"reveal", "none", "decoded"}
+// isFlag tells the parameters that need no value.
+func isFlag(name string) bool { return slices.Contains([]string{"reveal", "none", "decoded"}, name) }
 
 func (q query) has(name string) bool { return q.values.Has(name) }
 
