@@ -285,9 +285,7 @@ func (c *compiler) endpoint(st statement) error {
 	if per, ok := st.opts["per"]; ok && per != "delivery" {
 		return &lexError{"per=" + per, "answers are always per delivery"}
 	}
-	if spec.Scheme = webhook.Scheme(c.option(st, "scheme")); spec.Scheme == "" {
-		spec.Scheme = webhook.SchemeQuery
-	}
+	spec.Scheme = cmp.Or(webhook.Scheme(c.option(st, "scheme")), webhook.SchemeQuery)
 	if err := checkScheme(spec.Scheme); err != nil {
 		return err
 	}
