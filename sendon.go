@@ -169,15 +169,15 @@ func authorityOf(raw string) string {
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-// unguarded is the Relay of a command: where it may send to is its user's choice, but for the server that it reads
-// from, whose hook URLs begin with the bases.
+// unguarded is the Relay of a command: where it may send to is its user's choice, but for the inspector that it reads
+// from and the endpoint that the captures are of, whose hook URLs begin with the bases.
 func unguarded(bases []string) console.Relay {
 	return relay.New(relay.Config{
 		Sign: signed,
 		Permit: func(ctx context.Context, target string) error {
 			for _, base := range bases {
-				if leadsTo(ctx, target, base) {
-					return fmt.Errorf("%w: URL: it leads back to the server that the capture is from, which would make a loop", webhook.ErrInvalid)
+				if below(target, base) && leadsTo(ctx, target, base) {
+					return fmt.Errorf("%w: URL: it leads back to the endpoint that the capture is from, or to its inspector, which would make a loop", webhook.ErrInvalid)
 				}
 			}
 			return nil
@@ -187,6 +187,17 @@ func unguarded(bases []string) console.Relay {
 		}),
 		Limit: 30 * time.Minute,
 	})
+}
+
+// below says whether a URL's path is that of the base, or under it.
+func below(target, base string) bool {
+	to, err := url.Parse(target)
+	at, baseErr := url.Parse(base)
+	if err != nil || baseErr != nil {
+		return true
+	}
+	path := strings.TrimSuffix(at.EscapedPath(), "/")
+	return path == "" || to.EscapedPath() == path || strings.HasPrefix(to.EscapedPath(), path+"/")
 }
 
 // leadsTo says whether two URLs reach the same port of the same machine, as far as names can tell.

@@ -98,11 +98,12 @@ func TestUnguardedRelayRefusesItsServer(t *testing.T) {
 	}{
 		"another port":    {[]string{"http://127.0.0.1:1"}, true},
 		"another host":    {[]string{"http://192.0.2.1:" + port}, true},
+		"another hook":    {[]string{app.URL + "/hooks/b", app.URL + "/hooks/a2"}, true},
 		"itself":          {[]string{app.URL + "/hooks/a?secret=s"}, false},
 		"by another name": {[]string{"http://localhost:" + port}, false},
 		"the second":      {[]string{"http://127.0.0.1:1", app.URL}, false},
 	} {
-		err := unguarded(tt.bases).Send(t.Context(), orderTo(app.URL), func(webhook.Replay) {})
+		err := unguarded(tt.bases).Send(t.Context(), orderTo(app.URL+"/hooks/a/sub?x=1"), func(webhook.Replay) {})
 		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "loop") {
 			t.Errorf("%s: %v", name, err)
 		}

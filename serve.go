@@ -311,7 +311,11 @@ func checkPolicies(ep *webhook.Endpoint) error {
 }
 
 func listen(ctx context.Context, flag, address string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: --%s %s: want HOST:PORT, such as 127.0.0.1:8080", webhook.ErrInvalid, flag, address)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)

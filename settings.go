@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,8 +91,29 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 	return v
 }
 
+// declaredEndpoints decodes a list of endpoints, or their settings by name.
 func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
-	return declaredList(declared, "endpoints", api.DecodeEndpoint)
+	named, ok := declared.(map[string]any)
+	if !ok {
+		return declaredList(declared, "endpoints", api.DecodeEndpoint)
+	}
+	list := make([]any, 0, len(named))
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		one, ok := named[name].(map[string]any)
+		if !ok && named[name] != nil {
+			return nil, fmt.Errorf("%w: settings file: endpoints: %s: want its settings, such as {respond: 503x2 200}", webhook.ErrInvalid, name)
+		}
+		settings := maps.Clone(one)
+		if settings == nil {
+			settings = make(map[string]any, 1)
+		}
+		if other, given := settings["name"]; given && other != name {
+			return nil, fmt.Errorf("%w: settings file: endpoints: %s: it has another name, %v", webhook.ErrInvalid, name, other)
+		}
+		settings["name"] = name
+		list = append(list, settings)
+	}
+	return declaredList(list, "endpoints", api.DecodeEndpoint)
 }
 
 func declaredTokens(declared any) ([]access.Declared, error) {

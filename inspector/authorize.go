@@ -194,7 +194,7 @@ func bearer(r *http.Request) string {
 	if !found || !strings.EqualFold(scheme, "Bearer") {
 		return ""
 	}
-	return token
+	return strings.TrimLeft(token, " ")
 }
 
 // masking returns the view in whose terms a caller searches: nil for exact. Who may not see secrets must not find

@@ -88,8 +88,15 @@ func TestListPages(t *testing.T) {
 			t.Errorf("%s downwards (-want +got):\n%s", extra, diff)
 		}
 	}
-	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "before=-1", "order=up", "class=good", "class=", "klass=accepted", "limit=1&limit=2", "q=colour:red", "reveal=maybe", "%zz=1", "a;b"} {
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "before=-1", "order=up", "class=good", "klass=accepted", "limit=1&limit=2", "q=colour:red", "reveal=maybe", "%zz=1", "a;b"} {
 		refused(t, r.call(t, http.MethodGet, captures+"?"+bad, ""), 400, "invalid")
+	}
+	whole := get[api.Captures](t, r, captures)
+	if diff := cmp.Diff(whole, get[api.Captures](t, r, captures+"?before=&after=&limit=&class=&q=")); diff != "" || len(whole.Captures) == 0 {
+		t.Errorf("with parameters that have no value (-want +got):\n%s", diff)
+	}
+	for _, empty := range []string{"class=", "before=", "limit="} {
+		refused(t, r.call(t, http.MethodDelete, captures+"?"+empty, ""), 400, "invalid")
 	}
 }
 
@@ -334,6 +341,21 @@ func TestMetrics(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	typed := map[string]bool{}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			if typed[name] || !slices.Contains([]string{"counter", "gauge", "summary"}, kind) {
+				t.Errorf("%s twice, or of no type", line)
+			}
+			typed[name] = true
+		}
+	}
+	for _, name := range []string{"hookrange_inspector_request_seconds", "hookrange_inspector_requests_total", "hookrange_captures_kept"} {
+		if !typed[name] {
+			t.Errorf("%s has no type", name)
 		}
 	}
 }

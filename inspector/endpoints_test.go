@@ -151,6 +151,9 @@ func TestEndpointsRefuseWhatIsWrong(t *testing.T) {
 	for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/json2"} {
 		refused(t, r.call(t, http.MethodPost, endpoints, `{"name":"b"}`, with("Content-Type", media)), 415, "media_type")
 	}
+	if a := r.call(t, http.MethodPatch, endpoints+"/default", `{"respond":"200"}`, with("Content-Type", "application/merge-patch+json")); a.StatusCode != http.StatusOK {
+		t.Errorf("a merge patch: %d %s", a.StatusCode, a.text)
+	}
 	refused(t, r.call(t, http.MethodPatch, endpoints+"/default", `{"name":"other"}`), 400, "invalid")
 	for _, method := range []string{http.MethodGet, http.MethodDelete} {
 		refused(t, r.call(t, method, endpoints+"/nobody", ""), 404, "not_found")

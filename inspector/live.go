@@ -1,12 +1,14 @@
 package inspector
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,17 +126,27 @@ func (s *Server) authenticate(r *http.Request, socket *socket) (session context.
 	if err != nil {
 		return nil, nil, err
 	}
-	var hello struct {
-		Type  string `json:"type"`
-		Token string `json:"token"`
-	}
-	if json.Unmarshal(text, &hello) == nil && (hello.Type == "" || hello.Type == "auth") {
-		socket.grant = s.grant(hello.Token)
-	}
-	if socket.grant == nil {
+	if socket.grant = s.grant(tokenOf(text)); socket.grant == nil {
 		return nil, nil, errUnauthorized
 	}
 	return s.enter(r.Context(), socket.grant)
+}
+
+// tokenOf returns the token of a first message: {"token":"TOKEN"}, {"authorization":"Bearer TOKEN"}, or either text alone.
+func tokenOf(message []byte) string {
+	var hello struct {
+		Token         string `json:"token"`
+		Authorization string `json:"authorization"`
+	}
+	text := string(message)
+	if json.Unmarshal(message, &hello) == nil {
+		text = cmp.Or(hello.Token, hello.Authorization)
+	}
+	scheme, rest, found := strings.Cut(strings.TrimSpace(text), " ")
+	if found && strings.EqualFold(scheme, "Bearer") {
+		return strings.TrimSpace(rest)
+	}
+	return scheme
 }
 
 // send writes facts until ctx ends or the connection breaks. It always returns an error.

@@ -97,7 +97,7 @@ func TestLiveFeedNeedsTheTokenFirst(t *testing.T) {
 	r.endpoint(t, "default")
 	r.capture(t, "default", "{}")
 	for name, message := range map[string]string{
-		"wrong": `{"token":"x"}`, "empty": `{}`, "not json": token, "other type": `{"type":"x","token":"` + token + `"}`,
+		"wrong": `{"token":"x"}`, "empty": `{}`, "not json": "nope", "a list": `["` + token + `"]`, "another scheme": "Basic " + token,
 		"too long": `{"token":"` + strings.Repeat("x", 8<<10) + `"}`,
 	} {
 		c := dial(t, r, "?after=0")
@@ -108,14 +108,18 @@ func TestLiveFeedNeedsTheTokenFirst(t *testing.T) {
 			t.Errorf("%s: closed with %d after %d messages, want 1008 after none", name, code, n)
 		}
 	}
-	c := dial(t, r, "?after=0")
-	if err := c.WriteMessage(websocket.TextMessage, []byte(`{"type":"auth","token":"`+token+`"}`)); err != nil {
-		t.Fatal(err)
+	for _, message := range []string{
+		`{"token":"` + token + `"}`, `{"type":"auth","token":"` + token + `"}`, `{"authorization":"Bearer ` + token + `"}`, token, "Bearer " + token,
+	} {
+		c := dial(t, r, "?after=0")
+		if err := c.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+		if e := c.event(t); e.Type != "ready" {
+			t.Errorf("answer to %s: %+v", message, e)
+		}
 	}
-	if e := c.event(t); e.Type != "ready" {
-		t.Errorf("first message %+v", e)
-	}
-	c = dial(t, r, "?after=0", http.Header{"Authorization": {"Bearer " + token}})
+	c := dial(t, r, "?after=0", http.Header{"Authorization": {"Bearer " + token}})
 	if e := c.event(t); e.Type != "ready" {
 		t.Errorf("first message with a header: %+v", e)
 	}

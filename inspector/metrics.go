@@ -1,6 +1,7 @@
 package inspector
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -63,10 +65,64 @@ func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) error {
 		counts[ep.Name] = of
 	}
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	s.metrics.set.WritePrometheus(w)
-	writeCounts(w, counts)
+	var own bytes.Buffer
+	s.metrics.set.WritePrometheus(&own)
+	writeCounts(&own, counts)
+	writeDescribed(w, own.String())
 	s.cfg.Metrics(w)
 	return nil
+}
+
+// writeDescribed writes samples with the type of each metric before its first one, and what it is. The library writes
+// no types of its own here: it calls the quantiles of a summary a type that Prometheus does not know.
+func writeDescribed(w io.Writer, samples string) {
+	before := ""
+	for line := range strings.Lines(samples) {
+		name := line[:strings.IndexAny(line+" ", "{ ")]
+		for _, end := range []string{"_sum", "_count"} {
+			name = strings.TrimSuffix(name, end)
+		}
+		if name != before {
+			before = name
+			if kind, help := describedAs(name); kind != "" {
+				fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+			}
+		}
+		_, _ = io.WriteString(w, line) // a scraper that is gone needs no rest
+	}
+}
+
+func describedAs(name string) (kind, help string) {
+	switch name {
+	case "hookrange_body_bytes_in_flight":
+		return "gauge", "Bytes of bodies that are being received."
+	case "hookrange_captures_total":
+		return "counter", "Captures recorded, by class."
+	case "hookrange_captures_kept":
+		return "gauge", "Captures in the store, by endpoint and class."
+	case "hookrange_inspector_denied_total":
+		return "counter", "Calls of the inspector that were refused, by reason."
+	case "hookrange_inspector_request_seconds":
+		return "summary", "Time that calls of the inspector took, by route."
+	case "hookrange_inspector_requests_total":
+		return "counter", "Calls of the inspector, by route, method and status."
+	case "hookrange_last_seq":
+		return "gauge", "Seq of the newest fact."
+	case "hookrange_live_lag_facts":
+		return "gauge", "Facts by which the slowest live socket is behind."
+	case "hookrange_live_sockets":
+		return "gauge", "Live sockets."
+	case "hookrange_not_recorded_total":
+		return "counter", "Webhooks that were refused without a capture, by reason."
+	case "hookrange_record_seconds":
+		return "summary", "Time from a whole webhook to its commit."
+	case "hookrange_unknown_endpoint_total":
+		return "counter", "Requests for endpoints that are not there."
+	case "hookrange_waiting_answers":
+		return "gauge", "Answers that wait, as their plans say."
+	default:
+		return "", ""
+	}
 }
 
 func writeCounts(w io.Writer, counts map[string]map[webhook.Class]int64) {

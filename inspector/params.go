@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,9 @@ import (
 )
 
 const maxRequestBody = 1 << 20
+
+// isJSON tells other media types of JSON, none of which a page of another origin can send unasked.
+var isJSON = regexp.MustCompile(`^application/[^/]+\+json$`)
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{webhook.ErrInvalid}, args...)...)
@@ -37,7 +41,8 @@ func concerning(err error, format string, args ...any) error {
 type query struct{ values url.Values }
 
 // params returns the query parameters of a request. A parameter that the route does not know, or one that is
-// repeated where only class and with may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all.
+// repeated where only class and with may be, is an ErrInvalid: a mistyped filter of a DELETE must not delete it all. Of
+// what only reads, a parameter without a value is as if it were left out.
 func params(r *http.Request, known ...string) (query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -53,9 +58,15 @@ func params(r *http.Request, known ...string) (query, error) {
 		if len(list) > 1 && name != "class" && name != "with" {
 			return query{}, invalid("parameter %s is given %d times", name, len(list))
 		}
+		if r.Method != http.MethodDelete && list[0] == "" && !isFlag(name) {
+			delete(values, name)
+		}
 	}
 	return query{values}, nil
 }
+
+// isFlag tells the parameters that need no value.
+func isFlag(name string) bool { return slices.Contains([]string{"reveal", "none", "decoded"}, name) }
 
 func (q query) has(name string) bool { return q.values.Has(name) }
 
@@ -146,7 +157,7 @@ func readInto(w http.ResponseWriter, r *http.Request, most int64, in any) error 
 // (errMediaType) and bodies over a bound (errTooLarge).
 func readObject(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
+	if err != nil || media != "application/json" && !isJSON.MatchString(media) {
 		return nil, fmt.Errorf("%w, not %q", errMediaType, r.Header.Get("Content-Type"))
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))

@@ -283,6 +283,9 @@ func TestFetch(t *testing.T) {
 		{"refused as it should be", `{"runs":[{"url":"http://store.test/c"}]}`, "fetch main runs.0.url status=403", result.Pass},
 		{"no JSON", `{"runs":{"x":{"url":"http://store.test/b"}}}`, "fetch main runs.*.url json=yes", result.Fail},
 		{"should", `{"url":"http://store.test/b"}`, "fetch main url json=yes level=should", result.Warning},
+		{"by its other name", `{"url":"http://store.test/b"}`, "fetch main url-from=url json=yes level=should", result.Warning},
+		{"of the only endpoint", `{"url":"http://store.test/b"}`, "fetch url json=yes level=should", result.Warning},
+		{"both", `{"url":"http://store.test/b"}`, "fetch url-from=url json=yes level=should", result.Warning},
 		{"not to be asked", `{"url":"http://store.test/away"}`, "fetch main url", result.Inconclusive},
 		{"none named", `{"url":null}`, "fetch main url", result.Skip},
 	}

@@ -282,9 +282,10 @@ func (c *compiler) endpoint(st statement) error {
 	if spec.Secret != "" {
 		c.out.needs = append(c.out.needs, "own-secret")
 	}
-	if spec.Scheme = webhook.Scheme(c.option(st, "scheme")); spec.Scheme == "" {
-		spec.Scheme = webhook.SchemeQuery
+	if per, ok := st.opts["per"]; ok && per != "delivery" {
+		return &lexError{"per=" + per, "answers are always per delivery"}
 	}
+	spec.Scheme = cmp.Or(webhook.Scheme(c.option(st, "scheme")), webhook.SchemeQuery)
 	if err := checkScheme(spec.Scheme); err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@
 //	set NAME ENDPOINT 'EXPRESSION'    what an expression makes of the evidence, as text: vars.NAME in the expressions below
 //	presign NAME FILE [expires=1h]    puts a file into an object store, and its presigned URL in the place of {NAME} in a payload
 //	                         that is a file of the script
-//	endpoint NAME STEP... [tls] [h2] [scheme=] [param=] [secret=]     with the answers of the plan language
+//	endpoint NAME STEP... [tls] [h2] [scheme=] [param=] [secret=]     with the answers of the plan language,
+//	                         which each delivery gets from the first one on (per=delivery may say so)
 //	trigger NAME [times=N] [operation=OP] [input=JSON] [manual 'what to do']
 //	                         makes the sender send; N times, one shortly after the other. An Agent Server is told which of its
 //	                         operations to use (see Operations) and the graph's input; a case with operation= is
@@ -42,6 +43,7 @@
 //	replan NAME STEP...      other answers from now on
 //	sleep DURATION
 //	fetch NAME PATH [status=200] [json=yes] [sha256=]    asks for the URL that the payload has at PATH; '*' goes through arrays
+//	                         (url-from=PATH says the same). In a case with one endpoint fetch and cmp need not name it
 //	cmp NAME PATH FILE       the body of every attempt has at PATH what the JSON of the file says
 //	expect NAME KIND ... [level=]     a check
 //	require NAME KIND ... [level=]    a check that ends the case when it does not pass

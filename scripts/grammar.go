@@ -34,7 +34,7 @@ func grammars() []grammar {
 		{"payload", "payload FIXTURE", 1, 1, nil, placeCase},
 		{"header-set", "header-set NAME VALUE", 2, 2, nil, placeCase},
 		{"presign", "presign NAME FILE [expires=1h]", 2, 2, []string{"expires"}, placeCase},
-		{"endpoint", "endpoint NAME STEP... [tls] [h2] [secret=]", 1, -1, []string{"scheme", "param", "secret"}, placeCase},
+		{"endpoint", "endpoint NAME STEP... [tls] [h2] [secret=]", 1, -1, []string{"scheme", "param", "secret", "per"}, placeCase},
 		{
 			"trigger", "trigger NAME [times=N] [operation=OP] [input=JSON] [manual 'what to do']", 1, 3,
 			[]string{"times", "operation", "input", "manual"},
@@ -43,8 +43,12 @@ func grammars() []grammar {
 		{"wait", "wait NAME [attempts=N] [quiet=6s] [timeout=60s]", 1, 1, []string{"attempts", "quiet", "timeout"}, placeCase},
 		{"replan", "replan NAME STEP...", 2, -1, nil, placeCase},
 		{"sleep", "sleep DURATION", 1, 1, nil, placeCase},
-		{"fetch", "fetch NAME PATH [status=200] [json=yes] [sha256=]", 2, 2, []string{"status", "json", "sha256", "level"}, placeCase},
-		{"cmp", "cmp NAME PATH FILE", 3, 3, []string{"level"}, placeCase},
+		{
+			"fetch", "fetch NAME PATH [status=200] [json=yes] [sha256=]", 0, 2,
+			[]string{"url-from", "status", "json", "sha256", "level"},
+			placeCase,
+		},
+		{"cmp", "cmp NAME PATH FILE", 2, 3, []string{"level"}, placeCase},
 		{"expect", "expect NAME KIND ...", 2, -1, checked, placeCase},
 		{"require", "require NAME KIND ...", 2, -1, checked, placeCase},
 		{"note", "note 'text'", 1, 1, nil, placeCase},

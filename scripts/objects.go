@@ -98,13 +98,36 @@ func (c *caseRun) message() []byte {
 	return body
 }
 
+// about returns the endpoint that fetch or cmp is about, and its other words. A case with one endpoint need not name it.
+func (c *compiler) about(st statement, words int) (name string, rest []string, err error) {
+	for _, w := range st.args {
+		rest = append(rest, w.text)
+	}
+	if path, ok := st.opts["url-from"]; ok {
+		rest = append(rest, path)
+	}
+	if len(rest) == words && len(c.endpoints) == 1 {
+		for only := range c.endpoints {
+			rest = append([]string{only}, rest...)
+		}
+	}
+	if len(rest) != words+1 {
+		g, _ := grammarOf(st.name)
+		return "", nil, &lexError{st.name, "usage: " + g.usage}
+	}
+	if at := c.endpoints[rest[0]]; at == nil || !at.waited {
+		return "", nil, &lexError{rest[0], "no such endpoint, or no wait for it comes before"}
+	}
+	return rest[0], rest[1:], nil
+}
+
 func (c *compiler) fetch(st statement) error {
-	name := st.args[0].text
-	if at := c.endpoints[name]; at == nil || !at.waited {
-		return &lexError{name, "no such endpoint, or no wait for it comes before"}
+	name, words, err := c.about(st, 1)
+	if err != nil {
+		return err
 	}
 	f := fetchStep{
-		line: st.line, text: st.raw, endpoint: name, path: st.args[1].text, status: 200, json: st.opts["json"] == "yes",
+		line: st.line, text: st.raw, endpoint: name, path: words[0], status: 200, json: st.opts["json"] == "yes",
 		sum: strings.ToLower(st.opts["sha256"]), level: c.level,
 	}
 	if sum, err := hex.DecodeString(f.sum); err != nil || len(sum) != 0 && len(sum) != sha256.Size {
@@ -129,17 +152,17 @@ func (c *compiler) fetch(st statement) error {
 
 // compare compiles cmp, a check of the payload against a file.
 func (c *compiler) compare(st statement) error {
-	name := st.args[0].text
-	if at := c.endpoints[name]; at == nil || !at.waited {
-		return &lexError{name, "no such endpoint, or no wait for it comes before"}
-	}
-	data, err := c.file(st.args[2].text)
+	name, words, err := c.about(st, 2)
 	if err != nil {
 		return err
 	}
-	same := compared{path: st.args[1].text, file: st.args[2].text}
+	data, err := c.file(words[1])
+	if err != nil {
+		return err
+	}
+	same := compared{path: words[0], file: words[1]}
 	if err = json.Unmarshal(data, &same.want); err != nil {
-		return &lexError{st.args[2].text, "the file is not JSON: " + err.Error()}
+		return &lexError{words[1], "the file is not JSON: " + err.Error()}
 	}
 	level, err := levelOf(st.opts["level"])
 	if level == "" {

@@ -35,6 +35,9 @@ func TestProblems(t *testing.T) {
 		"no such file":         {"profile p\ncase A t level=must\nendpoint main 200/body=@nothing\n", `no such file in the script`},
 		"unknown variable":     {head + "note '$statsu'\n", `"$statsu": no such variable`},
 		"unknown need":         {"profile p\ncase A t level=must\nneeds direkt\n", `"direkt": no such need; did you mean "direct"?`},
+		"another per":          {head + "endpoint other 200 per=connection\n", `"per=connection": answers are always per delivery`},
+		"fetch of which":       {head + "endpoint other 200\nwait main\nfetch url-from=a\n", `"fetch": usage: fetch NAME PATH`},
+		"fetch before wait":    {"profile p\ncase A t level=must\nendpoint main 200\nfetch url-from=a\nskip x\n", `"main": no such endpoint, or no wait`},
 		"unknown scheme":       {"profile p\ncase A t level=must\nendpoint main 200 scheme=github2\n", `did you mean "github"?`},
 		"expect before wait":   {"profile p\ncase A t level=must\nendpoint main 200\nexpect main secret\n", `no wait for this endpoint comes before`},
 		"wait before trigger":  {"profile p\ncase A t level=must\nendpoint main 200\nwait main\n", `no trigger for this endpoint comes before`},
@@ -91,7 +94,7 @@ case A 'a $status, $word and $$5' level=should # not part of it
 quote 'it\'s "so"'
 each status 500 503
 each how x/y
-endpoint main $status
+endpoint main $status per=delivery
 trigger main
 wait main quiet=6s
 expect main attempts == 1

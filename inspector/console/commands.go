@@ -82,16 +82,17 @@ func (c *deleteCommand) Run(ctx context.Context, client *Client, out io.Writer) 
 type TailCommand struct {
 	Endpoint string `arg:"" optional:"" help:"Endpoint to follow; without it, all."`
 	After    *int64 `help:"Begin after this seq; 0 begins with the oldest capture. Without it, begin now." placeholder:"SEQ"`
-	JSON     bool   `help:"Print the messages of the live feed, one a line." name:"json"`
+	JSON     bool   `help:"Print JSON, one capture a line." name:"json"`
+	Facts    bool   `help:"Print all messages of the live feed as JSON, one a line: arrivals, outcomes, fetched objects, connections, deletions."`
 	Lines    bool   `help:"Print lines on a terminal too, in place of a list with keys."`
 }
 
 // Run shows captures until ctx ends: as a list with keys on a terminal, else as lines.
 func (c *TailCommand) Run(ctx context.Context, client *Client, way Way, out io.Writer) error {
-	if way.Terminal.There() && !c.JSON && !c.Lines && c.After == nil {
+	if way.Terminal.There() && !c.JSON && !c.Facts && !c.Lines && c.After == nil {
 		return Screen(ctx, client, ScreenOptions{Endpoint: c.Endpoint, Relay: way.Relay}, way.Terminal)
 	}
-	return Tail(ctx, client, TailOptions{Endpoint: c.Endpoint, After: c.After, JSON: c.JSON}, out)
+	return Tail(ctx, client, TailOptions{Endpoint: c.Endpoint, After: c.After, JSON: c.JSON, Facts: c.Facts}, out)
 }
 
 // WaitCommand waits for captures.

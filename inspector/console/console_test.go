@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"github.com/hookrange/hookrange/inspector"
@@ -225,7 +226,7 @@ func TestErrorsHaveHints(t *testing.T) {
 		}
 	}
 	err = console.UpdateEndpoint(t.Context(), c, console.EndpointOptions{Name: "a"}, new(bytes.Buffer))
-	if e, ok := errors.AsType[*console.Error](err); !ok || e.Hint() == "" {
+	if e, ok := errors.AsType[*console.Error](err); !ok || e.Hint() == "" || !errors.Is(err, webhook.ErrInvalid) {
 		t.Errorf("nothing to change: %v", err)
 	}
 	err = console.ShowEndpoint(t.Context(), c, console.NameOptions{Name: "../info"}, new(bytes.Buffer))
@@ -299,6 +300,37 @@ func TestTailPrintsRows(t *testing.T) {
 	}
 }
 
+func TestTailPrintsCapturesAsJSON(t *testing.T) {
+	t.Parallel()
+	w, c := newWorld(t)
+	if err := console.CreateEndpoint(t.Context(), c, console.EndpointOptions{Name: "orders", Settings: console.Settings{Secret: new("first-secret")}}, new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	w.capture(t, "one")
+	w.capture(t, "two")
+	ctx, cancel := context.WithCancel(t.Context())
+	out, done := newOutput(), make(chan error, 1)
+	go func() {
+		done <- console.Tail(ctx, c, console.TailOptions{Endpoint: "orders", After: new(int64(0)), JSON: true}, out)
+	}()
+	out.until(t, `"two"`)
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	var got []string
+	for line := range strings.Lines(out.String()) {
+		var one api.Capture
+		if err := json.Unmarshal([]byte(line), &one); err != nil || one.Outcome == nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		got = append(got, fmt.Sprintf("%s %s %s %d", one.Endpoint, one.Method, one.Payload.Title, one.Outcome.Status))
+	}
+	if diff := cmp.Diff([]string{"orders POST one 503", "orders POST two 503"}, got); diff != "" {
+		t.Errorf("printed (-want +got):\n%s", diff)
+	}
+}
+
 // TestTailGoesOnAfterARestart stops the server under a tail, and captures come while it is away: in the end
 // each was printed once and in order.
 func TestTailGoesOnAfterARestart(t *testing.T) {
@@ -309,7 +341,7 @@ func TestTailGoesOnAfterARestart(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, done := newOutput(), make(chan error, 1)
-	go func() { done <- console.Tail(ctx, c, console.TailOptions{After: new(int64(0)), JSON: true}, out) }()
+	go func() { done <- console.Tail(ctx, c, console.TailOptions{After: new(int64(0)), Facts: true}, out) }()
 	for i := range 9 {
 		if i == 3 || i == 6 {
 			w.stop()

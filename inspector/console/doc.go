@@ -67,7 +67,7 @@ func (c *Client) address(path string, query url.Values) (*url.URL, error) {
 	u, err := url.Parse(c.Base)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return nil, &Error{
-			text: fmt.Sprintf("the server's address %q is no http URL", c.Base),
+			text: fmt.Sprintf("the server's address %q is no http URL", c.Base), err: webhook.ErrInvalid,
 			hint: "give the inspector's address with --server, such as http://127.0.0.1:8081",
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
 const endpointsPath = "/api/v1/endpoints"
@@ -157,7 +158,7 @@ func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 		return err
 	}
 	if len(body) == 0 {
-		return &Error{text: "nothing to change", hint: "give at least one setting, such as --respond '503x2 200'"}
+		return &Error{text: "nothing to change", err: webhook.ErrInvalid, hint: "give at least one setting, such as --respond '503x2 200'"}
 	}
 	var ep api.Endpoint
 	in := call{method: http.MethodPatch, path: endpointsPath + "/" + url.PathEscape(opts.Name), query: revealing(opts.Reveal), body: body}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // ReadyName is the file in a server's data folder that says where it is.
@@ -26,8 +28,17 @@ type ReadyEndpoint struct {
 	URL  string `json:"url"`
 }
 
-// Find returns a client of the server at base with its token, or else of the one whose ready file is in a data folder.
+// Find returns a client of the server at base with its token, or else of the one whose ready file is in a data folder. The
+// base may be HOST:PORT, or the address with the token in its fragment that serve prints.
 func Find(dir, base, token string) (*Client, error) {
+	base, fragment, _ := strings.Cut(base, "#")
+	base = strings.TrimRight(base, "/")
+	if _, _, err := net.SplitHostPort(base); err == nil && !strings.Contains(base, "//") {
+		base = "http://" + base
+	}
+	if token == "" {
+		token = strings.TrimPrefix(fragment, "token=")
+	}
 	client := &Client{Base: base, Token: token}
 	if client.Base != "" && client.Token != "" {
 		return client, nil

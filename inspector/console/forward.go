@@ -35,11 +35,9 @@ const forwardWait = 30 * time.Second
 // Forward sends the captures of an endpoint on as they come, one after another in their order, and prints each try. It
 // reads them by cursor, so none is left out while the target or the server is away. It returns when ctx ends, with nil.
 func Forward(ctx context.Context, c *Client, opts ForwardOptions, out io.Writer) error {
-	o, err := newOnward(ctx, c, opts.Sending, out)
-	if err != nil {
-		return err
-	}
+	o := newOnward(c, opts.Sending, out)
 	f := &forward{onward: o, opts: opts}
+	var err error
 	if f.after, err = f.start(ctx); err != nil {
 		return err
 	}
@@ -67,7 +65,7 @@ func Forward(ctx context.Context, c *Client, opts ForwardOptions, out io.Writer)
 // away says whether the server may come back.
 func away(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Status == 0 && e.err != nil || e.Status >= http.StatusInternalServerError)
+	return ok && (e.Status == 0 && e.err != nil && !errors.Is(err, webhook.ErrInvalid) || e.Status >= http.StatusInternalServerError)
 }
 
 func wait(ctx context.Context, pause time.Duration) bool {

@@ -32,15 +32,13 @@ type ReplayOptions struct {
 
 // Replay sends captures on and prints each try. It returns ErrNotMet when one of them was not delivered.
 func Replay(ctx context.Context, c *Client, opts ReplayOptions, out io.Writer) error {
-	o, err := newOnward(ctx, c, opts.Sending, out)
-	if err != nil {
-		return err
-	}
+	o := newOnward(c, opts.Sending, out)
 	endpoint, which, several := strings.Cut(opts.Capture, "/")
 	several = !several && !isNumber(opts.Capture)
 	if !several && (opts.Query != "" || len(opts.Classes) > 0) {
-		return &Error{text: "a search needs an endpoint, not one capture", hint: "give the endpoint's name in the capture's place"}
+		return &Error{text: "a search needs an endpoint, not one capture", err: webhook.ErrInvalid, hint: "give the endpoint's name in the capture's place"}
 	}
+	var err error
 	failed := false
 	one := func(endpoint string, seq int64) error {
 		delivered, err := o.replay(ctx, endpoint, seq, &opts)
@@ -105,7 +103,7 @@ func (o *onward) seq(ctx context.Context, endpoint, which string) (int64, error)
 	if which != "latest" {
 		n, err := strconv.ParseInt(which, 10, 64)
 		if err != nil {
-			return 0, &Error{text: fmt.Sprintf("capture %q: want a number, ENDPOINT/NUMBER or ENDPOINT/latest", which)}
+			return 0, &Error{text: fmt.Sprintf("capture %q: want a number, ENDPOINT/NUMBER or ENDPOINT/latest", which), err: webhook.ErrInvalid}
 		}
 		return n, nil
 	}

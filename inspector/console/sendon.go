@@ -34,34 +34,45 @@ type Sending struct {
 	Secret string
 	// JSON prints one object for each try.
 	JSON bool
-	// Relay returns what sends on, and refuses to send to what is at any of the bases.
+	// Relay returns what sends on, and refuses to send to any of the bases or to a path below it.
 	Relay func(bases []string) Relay
 }
 
-// onward sends captures of one server on and tells it what became of them.
+// onward sends captures of one endpoint on and tells its server what became of them.
 type onward struct {
 	client *Client
 	Sending
+	// relay is made with the first capture, whose endpoint it does not send to.
 	relay Relay
 	out   io.Writer
 	// proofs are the policies to sign with, by endpoint.
 	proofs map[string]*webhook.SecretPolicy
 }
 
-func newOnward(ctx context.Context, c *Client, s Sending, out io.Writer) (*onward, error) {
+func newOnward(c *Client, s Sending, out io.Writer) *onward {
+	return &onward{client: c, Sending: s, out: out, proofs: map[string]*webhook.SecretPolicy{}}
+}
+
+// from makes the relay for captures of an endpoint, which may go to other endpoints of the same server: those mark what
+// was sent on, so it comes back no more.
+func (o *onward) from(ctx context.Context, endpoint string) error {
+	if o.relay != nil {
+		return nil
+	}
 	var info api.Info
-	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/v1/info"}, &info); err != nil {
-		return nil, err
+	if err := o.client.do(ctx, call{method: http.MethodGet, path: "/api/v1/info"}, &info); err != nil {
+		return err
 	}
-	var list api.Endpoints
-	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints"}, &list); err != nil {
-		return nil, err
+	var ep api.Endpoint
+	if err := o.client.do(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(endpoint)}, &ep); err != nil {
+		return err
 	}
-	bases := []string{c.Base, info.HookBase}
-	for _, ep := range list.Endpoints {
-		bases = append(bases, ep.URL)
+	bases := []string{o.client.Base, strings.TrimSuffix(info.HookBase, "/") + "/hooks/" + ep.Name}
+	for _, at := range ep.URLs {
+		bases = append(bases, at.URL)
 	}
-	return &onward{client: c, Sending: s, relay: s.Relay(bases), out: out, proofs: map[string]*webhook.SecretPolicy{}}, nil
+	o.relay = o.Relay(bases)
+	return nil
 }
 
 func capturePath(endpoint string, seq int64) string {
@@ -135,6 +146,9 @@ func (o *onward) send(ctx context.Context, order webhook.Order, keep func(webhoo
 	}
 	order.ID, order.URL, order.Policy = id.String(), o.URL, o.Policy
 	if order.Sign, err = o.proof(ctx, order.Capture.Endpoint); err != nil {
+		return nil, err
+	}
+	if err = o.from(ctx, order.Capture.Endpoint); err != nil {
 		return nil, err
 	}
 	var last *webhook.Replay

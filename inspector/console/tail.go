@@ -35,8 +35,8 @@ type TailOptions struct {
 	Endpoint string
 	// After is a seq to begin after; nil begins now.
 	After *int64
-	// JSON prints the messages of the live feed as they come, one a line.
-	JSON bool
+	// JSON prints captures as JSON, one a line; Facts prints the messages of the live feed as they come in place of them.
+	JSON, Facts bool
 	// Zone of printed times. Defaults to the local one.
 	Zone *time.Location
 
@@ -46,7 +46,7 @@ type TailOptions struct {
 }
 
 // Tail prints captures as they arrive, one line each once their answer has ended; one that takes longer than
-// a second to answer is printed before and after. A connection that brought no request is a line too. It
+// a second to answer is printed before and after. A connection that brought no request is a line too, but for JSON. It
 // reconnects when the server restarts and goes on where it was. It returns when ctx ends, with nil, or with an
 // *Error when the server cannot be reached at first or refuses the token.
 func Tail(ctx context.Context, c *Client, opts TailOptions, out io.Writer) error {
@@ -236,12 +236,12 @@ func (t *tail) message(text []byte) error {
 	if t.opts.event != nil {
 		return t.opts.event(&e)
 	}
-	if t.opts.JSON {
+	if t.opts.Facts {
 		return printLine(t.out, string(text))
 	}
 	switch {
 	case e.Capture != nil && (e.Capture.Outcome != nil || len(t.waiting) >= maxWaiting):
-		return printLine(t.out, row(e.Capture, t.opts.Zone))
+		return t.print(e.Capture)
 	case e.Capture != nil:
 		t.waiting[e.Seq] = &held{capture: *e.Capture, since: time.Now()}
 	case e.Outcome != nil:
@@ -251,13 +251,20 @@ func (t *tail) message(text []byte) error {
 		}
 		delete(t.waiting, e.Of)
 		h.capture.Outcome = e.Outcome
-		return printLine(t.out, row(&h.capture, t.opts.Zone))
-	case e.Connection != nil && e.Connection.Requests == 0:
+		return t.print(&h.capture)
+	case e.Connection != nil && e.Connection.Requests == 0 && !t.opts.JSON:
 		return printLine(t.out, connectionRow(e.Connection, t.opts.Zone))
 	case e.Deletion != nil:
 		t.forget(e.Endpoint, e.Deletion)
 	}
 	return nil
+}
+
+func (t *tail) print(c *api.Capture) error {
+	if t.opts.JSON {
+		return printJSON(t.out, c)
+	}
+	return printLine(t.out, row(c, t.opts.Zone))
 }
 
 func (t *tail) forget(endpoint string, d *api.Deletion) {
@@ -277,7 +284,7 @@ func (t *tail) late() error {
 			continue
 		}
 		h.shown = true
-		if err := printLine(t.out, row(&h.capture, t.opts.Zone)); err != nil {
+		if err := t.print(&h.capture); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func TestFormsAgreeAtRandom(t *testing.T) {
 
 func TestMarshalJSON(t *testing.T) {
 	t.Parallel()
-	p := parse(t, `503x2/after=1.5s/retry-after=3 drip/rate=2k/for=2s/header.X-A=b/json={"a": 1} 302/to=/x/p=0.5/when=attempt>1 garbage/body="\xff"`)
+	p := parse(t, `503x2/after=1.5s/retry-after=3 drip/rate=2k/for=2s/header.X-A=b/json={"a": 1} 302/to=/x/p=0.5/when=attempt>1 503x1/p=0.5 garbage/body="\xff"`)
 	got, err := json.Marshal(p)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +130,7 @@ func TestMarshalJSON(t *testing.T) {
 	want := `[{"answer":"503","times":2,"after_ms":1500,"retry_after":3},` +
 		`{"answer":"drip","for_ms":2000,"rate":2000,"headers":[["X-A","b"]],"json":{"a":1}},` +
 		`{"answer":"302","p":0.5,"when":"attempt\u003e1","to":"/x"},` +
+		`{"answer":"503","times":1,"p":0.5},` +
 		`{"answer":"garbage","body_base64":"/w=="}]`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("JSON form (-want +got):\n%s", diff)

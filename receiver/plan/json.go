@@ -111,7 +111,7 @@ func (p *Program) UnmarshalJSON(data []byte) error {
 
 func (s *spec) form() stepJSON {
 	out := stepJSON{Answer: answerJSON(s.answer), AfterMS: milliseconds(s.after), P: s.chance, RetryAfter: s.retryAfter, Template: s.templates}
-	if s.times > 1 {
+	if s.times > 1 || s.counted {
 		out.Times = &s.times
 	}
 	if s.length > 0 {
@@ -153,6 +153,7 @@ func (s *spec) form() stepJSON {
 func (f *stepJSON) spec(number int) (spec, error) {
 	out := spec{answer: string(f.Answer), times: 1, chance: f.P, retryAfter: f.RetryAfter, templates: f.Template}
 	if f.Times != nil {
+		out.counted = true
 		if out.times = *f.Times; out.times < 1 || out.times > MaxTimes {
 			return spec{}, refuse(number, "times", "repeat a step 1 to %d times", MaxTimes)
 		}

@@ -75,7 +75,7 @@ func (r *reader) step() (step, error) {
 		if err != nil || n < 1 || n > MaxTimes {
 			return step{}, refuse(r.number, answer, "x%s: repeat a step x1 to x%d times", clip(times, 12), MaxTimes)
 		}
-		out.answer, out.times = name, n
+		out.answer, out.times, out.counted = name, n, true
 	}
 	seen := map[string]bool{}
 	for strings.HasPrefix(r.rest, "/") {

@@ -34,8 +34,8 @@
 // text; the first that holds gives the plan. The other steps are the sequence: repeated as xN says,
 // the last for ever, and Arrival.Step is the place in it. A delivery's place moves on with each
 // accepted attempt, also with one that a rule answered. When no rule holds and there is no
-// sequence, the plan is a plain 200 with Step -1. A rule has no xN; say attempt <= 2 in when
-// instead.
+// sequence, the plan is a plain 200 with Step -1. A rule with xN is tried at N places only: from where it stands in the
+// text, which is after the steps of the sequence before it. It takes no place itself.
 //
 // # Before HTTP
 //
@@ -183,7 +183,7 @@ func (p *Program) rule(in Arrival) int {
 	seen := view{in: in}
 	for _, i := range p.rules {
 		s := &p.steps[i]
-		if s.chance != nil && draw(&chance) >= *s.chance || natureOf(s.plan.Fault).connects {
+		if s.chance != nil && draw(&chance) >= *s.chance || natureOf(s.plan.Fault).connects || !s.tried(in.Step) {
 			continue
 		}
 		if s.when == nil || s.when.holds(&seen) {
@@ -217,6 +217,9 @@ func newProgram(steps []step) (*Program, error) {
 		p.listener = p.listener || fault.listener
 		if s.conditional() {
 			p.rules = append(p.rules, i)
+			if s.spec.counted {
+				s.from, s.upto = place, place+s.spec.times
+			}
 			p.closing = p.closing || fault.connects
 			continue
 		}

@@ -37,6 +37,10 @@ func TestSequence(t *testing.T) {
 		"lines":                    {"500\n  501\r\n\t502", []string{"500", "501", "502", "502"}},
 		"a rule takes no place":    {`429/when=false 503x2 200`, []string{"503", "503", "200", "200"}},
 		"a rule in the middle":     {`500 429/when=attempt==2 502`, []string{"500", "429/when=attempt==2", "502"}},
+		"a rule at two places":     {`503x2/p=1 200`, []string{"503/p=1", "503/p=1", "200", "200"}},
+		"a rule at one place":      {`503x1/when=true 200`, []string{"503/when=true", "200", "200"}},
+		"a rule at later places":   {`200 503x2/p=1 201`, []string{"200", "503/p=1", "503/p=1", "201"}},
+		"a rule that misses":       {`503x2/p=0 200`, []string{"200", "200", "200"}},
 		"rules without a sequence": {`429/when=attempt==2`, []string{"200", "429/when=attempt==2", "200"}},
 	}
 	for name, test := range tests {
@@ -310,7 +314,7 @@ func TestParseRefuses(t *testing.T) {
 		"retry-after":         {`503/retry-after=soon`, []string{"seconds"}},
 		"chance":              {`503/p=1.1`, []string{"0 to 1"}},
 		"chance is no number": {`503/p=NaN`, []string{"0 to 1"}},
-		"times with when":     {`503x2/when=true`, []string{"attempt <= 2"}},
+		"times with a chance": {`close@acceptx2/p=0.5 200`, []string{"close@acceptx2", "has no xN"}},
 		"a late refusal":      {"refuse/after=1s", []string{"nothing to wait for"}},
 		"flaw":                {"tls-badcert/cert=old", []string{"wrong-name"}},
 		"flaw elsewhere":      {"tls-alert/cert=expired", []string{"tls-badcert"}},

@@ -23,8 +23,10 @@ const (
 
 // spec is what a step says, as both forms of the language give it. Absent values are zero.
 type spec struct {
-	answer        string
-	times         int
+	answer string
+	times  int
+	// counted says that times was given; it is kept for rules, which are tried for ever without it.
+	counted       bool
 	after, length time.Duration
 	rate          int
 	// size is that of a generated body.
@@ -49,11 +51,16 @@ type step struct {
 	when   *condition
 	chance *float64
 	plan   webhook.Plan
+	// from and upto bound the places at which a rule is tried; upto 0 is for ever.
+	from, upto int
 	// template is nil for an answer that is sent as it is.
 	template *template
 }
 
 func (s *step) conditional() bool { return s.when != nil || s.chance != nil }
+
+// tried says whether a rule is tried at a place of the sequence.
+func (s *step) tried(place int) bool { return s.upto == 0 || place >= s.from && place < s.upto }
 
 // set takes over one key of the text form.
 func (s *spec) set(number int, key, value string) error {
@@ -101,6 +108,7 @@ func (s *spec) set(number int, key, value string) error {
 // step checks what both forms have in common, and works the plan out.
 func (s *spec) step(number int) (step, error) {
 	out := step{spec: *s, chance: s.chance}
+	out.spec.counted = s.counted && (s.when != "" || s.chance != nil)
 	var err error
 	if out.plan.Status, out.plan.Fault, err = s.resolveAnswer(number); err != nil {
 		return step{}, err
@@ -161,7 +169,6 @@ func (s *spec) resolveAnswer(number int) (int, webhook.Fault, error) {
 func (s *spec) checkKeys(number int, p webhook.Plan) error {
 	kind := natureOf(p.Fault)
 	bodyless := p.Fault == "" && (p.Status == http.StatusNoContent || p.Status == http.StatusNotModified)
-	conditional := s.when != "" || s.chance != nil
 	switch {
 	case s.rate != 0 && !kind.drips:
 		return refuse(number, keyRate, "%s sends all at once; rate is for drip and trickle-head", s.answer)
@@ -190,9 +197,8 @@ func (s *spec) checkKeys(number int, p webhook.Plan) error {
 		return refuse(number, keyChance, "%s begins before anybody connects, so it cannot be drawn for a connection", s.answer)
 	case s.when != "" && kind.connects:
 		return refuse(number, keyWhen, "%s happens before there is a request to look at", s.answer)
-	case conditional && s.times > 1:
-		return refuse(number, s.answer+"x"+strconv.Itoa(s.times),
-			"a step with when or p is tried on each attempt and has no xN; say when=\"attempt <= %d\"", s.times)
+	case s.chance != nil && kind.connects && s.counted:
+		return refuse(number, s.answer+"x"+strconv.Itoa(s.times), "%s with p is drawn for each connection and has no xN", s.answer)
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (p *Program) String() string {
 func (s *spec) text(withTimes bool) string {
 	var out strings.Builder
 	out.WriteString(s.answer)
-	if withTimes && s.times > 1 {
+	if withTimes && (s.times > 1 || s.counted) {
 		out.WriteString("x" + strconv.Itoa(s.times))
 	}
 	put := func(key, value string) { out.WriteString("/" + key + "=" + quote(key, value)) }

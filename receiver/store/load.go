@@ -126,8 +126,8 @@ func (s *Store) loadSeq(c *conn) error {
 
 // endUnfinished gives the newest captures that have no outcome one that says why.
 func (s *Store) endUnfinished(c *conn) error {
-	const query = `SELECT seq FROM (SELECT seq FROM captures ORDER BY seq DESC LIMIT 10000)
-		WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE capture = seq) ORDER BY 1`
+	const query = `SELECT seq FROM (SELECT seq FROM captures ORDER BY seq DESC LIMIT 10000) AS newest
+		WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE capture = newest.seq) ORDER BY 1`
 	outcome := &webhook.Outcome{Note: "the server stopped before the answer ended"}
 	var works []work
 	err := c.query(query, func(row []driver.Value) error {

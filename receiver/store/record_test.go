@@ -51,6 +51,28 @@ func TestRecordKeepsEverything(t *testing.T) {
 	equal(t, "capture after a restart", want, got)
 }
 
+func TestStartGivesOutNoSeq(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, store.Config{Dir: dir})
+	for range 3 {
+		c := record(t, s, "the body")
+		if err := s.Finish(t.Context(), webhook.Ticket{Seq: c.Seq, Endpoint: c.Endpoint, Delivery: c.Delivery, Attempt: 1, ReceivedAt: c.ReceivedAt}, webhook.Outcome{Status: 200}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the last outcome", func() bool { return s.Last() == 6 })
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, store.Config{Dir: dir})
+		if last := s.Last(); last != 6 {
+			t.Errorf("a start in which nothing happened came to seq %d, want 6", last)
+		}
+	}
+}
+
 func TestRecordKeepsAnEmptyCapture(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{})

@@ -727,7 +727,8 @@ export interface paths {
         };
         /**
          * The live feed, a WebSocket
-         * @description The first message is the client's: `{"token":"TOKEN"}`, within 5 seconds; a client that can set
+         * @description The first message is the client's: `{"token":"TOKEN"}` (or `{"authorization":"Bearer TOKEN"}`, or the token
+         *     alone), within 5 seconds; a client that can set
          *     headers may send `Authorization` instead. The server answers with `{"type":"ready","last":N}`, then
          *     with one message a fact, in seq order, each once. Reconnect with `after` set to the last seq seen, and
          *     nothing is lost or repeated. Close codes: 1001 the server stops, 1008 no or a wrong token. A client that
