@@ -108,7 +108,7 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 			start := time.Now()
 			status, err := programs[i].deliver(ctx, clients[i], programs[i].hook("default"), []byte(`{"beside":"the load"}`))
 			if err != nil || status != http.StatusOK {
-				return fmt.Errorf("a webhook beside the load: %d %w", status, err)
+				return errors.Join(fmt.Errorf("a webhook beside the load was answered %d", status), err)
 			}
 			took[i] = append(took[i], time.Since(start))
 		}
