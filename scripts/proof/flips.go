@@ -67,7 +67,7 @@ func damageFile(ctx context.Context, p *program, count *Count) error {
 
 // another returns a program like p, not started, with data of its own that goes when p's folder does.
 func (p *program) another(name string) (*program, error) {
-	own := &program{binary: p.binary, folder: filepath.Join(p.folder, name), short: p.short, log: new(output)}
+	own := &program{binary: p.binary, folder: filepath.Join(p.folder, name), short: p.short, build: p.build, log: new(output)}
 	own.data = filepath.Join(own.folder, "data")
 	if err := os.MkdirAll(own.data, 0o700); err != nil {
 		return own, err
@@ -158,18 +158,19 @@ func damaged(ctx context.Context, p *program, whole map[int64][]byte, file []byt
 		return killErr
 	}
 	said := err != nil || strings.Contains(p.log.String(), `"level":"ERROR"`)
-	changed, missing := 0, len(whole)
+	changed, missing, what := 0, len(whole), ""
 	for seq, line := range served {
 		if _, known := whole[seq]; known {
 			missing--
 		}
 		if !same(whole[seq], line, said) {
 			changed++
+			what = difference(whole[seq], line)
 		}
 	}
 	switch {
 	case changed > 0:
-		count.Break("%s: %d captures were served with other content", how, changed)
+		count.Break("%s: %d captures were served with other content: %s", how, changed, what)
 	case missing > 0 && !said:
 		count.Break("%s: %d captures are gone in silence", how, missing)
 	case err != nil:
@@ -197,6 +198,20 @@ func same(was, is []byte, said bool) bool {
 		before["outcome"] = nil
 	}
 	return reflect.DeepEqual(before, after)
+}
+
+// difference names a member that differs, and both its values.
+func difference(was, is []byte) string {
+	var before, after map[string]any
+	if json.Unmarshal(was, &before) != nil || json.Unmarshal(is, &after) != nil {
+		return "it was not served before"
+	}
+	for name := range after {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			return fmt.Sprintf("%s is %.100v, was %.100v", name, after[name], before[name])
+		}
+	}
+	return "a member is gone"
 }
 
 // spoil damages a file somewhere and says how.
