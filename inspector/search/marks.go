@@ -120,13 +120,11 @@ func MarkCapture(c *Candidate) ([]*webhook.Marks, error) {
 	if err != nil {
 		return nil, err
 	}
-	doc, err := c.document()
-	if err != nil {
-		return nil, err
-	}
 	m := &marker{}
 	m.fields(c, kind)
-	m.leaves(doc)
+	if err = m.leaves(c, body); err != nil {
+		return nil, err
+	}
 	m.line([]byte(title))
 	m.head(c)
 	m.line(body[:min(len(body), maxText)])
@@ -212,13 +210,19 @@ func (m *marker) apart(head []byte, text string) {
 }
 
 // leaves marks the values of a JSON body with their paths, and adds those to the text that are not written there as
-// they read.
-func (m *marker) leaves(doc []byte) {
-	if len(doc) > maxText {
-		m.part(0).Add(markCutLeaves)
-		return
+// they read. A long body that may be JSON is not looked into, not even for whether it is.
+func (m *marker) leaves(c *Candidate, body []byte) error {
+	if len(body) > maxText {
+		if text := bytes.TrimLeft(body, " \t\r\n"); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+			m.part(0).Add(markCutLeaves)
+		}
+		return nil
 	}
-	m.inside(gjson.ParseBytes(doc))
+	doc, err := c.document()
+	if err == nil {
+		m.inside(gjson.ParseBytes(doc))
+	}
+	return err
 }
 
 // inside marks the values of an object or an array.

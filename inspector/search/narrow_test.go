@@ -101,6 +101,12 @@ func TestMarksOfLongBodies(t *testing.T) {
 	if parts := marksOf(t, longer); len(parts) != 64 || !fulfils(parts, narrowing(t, "nowhere at all")) {
 		t.Errorf("text beyond %d parts is left out", len(parts))
 	}
+	if !fulfils(marksOf(t, candidate(` {"text":"`+body.String()+`","a":1}`)), narrowing(t, "body.a:1")) {
+		t.Error("a member of a long body is left out")
+	}
+	if fulfils(marksOf(t, longer), narrowing(t, "body.a:1")) {
+		t.Error("a long body that is no JSON is left in for a member")
+	}
 }
 
 // FuzzNarrow looks for captures that match a query and are left out by their marks.

@@ -82,6 +82,9 @@ func (c *Candidate) document() ([]byte, error) {
 
 // tooDeep reports whether valid JSON nests deeper than maxDepth.
 func tooDeep(text []byte) bool {
+	if bytes.Count(text, []byte("["))+bytes.Count(text, []byte("{")) <= maxDepth {
+		return false
+	}
 	depth, quoted := 0, false
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

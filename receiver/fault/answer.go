@@ -20,8 +20,10 @@ const (
 	// largeBody is the size from which the head is flushed before the body, and the write has a
 	// deadline.
 	largeBody = 16 << 10
-	// writeTimeout bounds one write to a sender that does not read.
+	// writeTimeout bounds one write to a sender that does not read, blockTimeout one of a large body's. Three of those
+	// may pass until a sender is let go that reads very slowly, since the system takes bytes before it does.
 	writeTimeout = 10 * time.Second
+	blockTimeout = 5 * time.Second
 	// swift is how long a write takes at most that did not wait for its sender.
 	swift = 5 * time.Millisecond
 	// reportDelay bounds the wait for the reader of a connection to say why a write failed.

@@ -59,8 +59,12 @@ func (c *seized) watch() {
 
 // write sends bytes and reports whether they left.
 func (p *performance) write(c *seized, data []byte) bool {
+	timeout := writeTimeout
+	if len(data) >= largeBody {
+		timeout = blockTimeout
+	}
 	// An error of the deadline shows in the write.
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	n, err := c.conn.Write(data)
 	if n > 0 {
 		p.begin(p.since())

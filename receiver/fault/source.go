@@ -88,7 +88,7 @@ func (p *performance) send(ctx context.Context, body source, until int) bool {
 // bounded gives a sender some more time to take what comes next.
 func (*performance) bounded(control *http.ResponseController) {
 	// An error means that the connection cannot have a deadline; the answer goes out without one.
-	_ = control.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = control.SetWriteDeadline(time.Now().Add(blockTimeout))
 }
 
 // brokenOff notes an answer that ended in its middle. net/http closes a connection whose answer is short; over HTTP/2

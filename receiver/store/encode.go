@@ -209,8 +209,8 @@ func unpackPlan(u *unpacker, plan *webhook.Plan) {
 	plan.Close = u.bool()
 }
 
-// packOutcome returns an outcome without its seq, sealed together with the capture it belongs to.
-func packOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
+// packOutcome packs an outcome without its seq; it is sealed together with that, and with the capture it belongs to.
+func packOutcome(o *webhook.Outcome) packer {
 	p := packer{buf: make([]byte, 0, 64+len(o.Note))}
 	p.raw([]byte{packing})
 	p.int(int64(o.Status))
@@ -224,11 +224,11 @@ func packOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
 	if o.Unsure != 0 {
 		p.int(int64(o.Unsure))
 	}
-	return p.seal(seqBytes(capture))
+	return p
 }
 
 func unpackOutcome(data []byte, capture, seq webhook.Seq) (*webhook.Outcome, error) {
-	u, err := unseal(data, seqBytes(capture))
+	u, err := unsealRow(data, seqBytes(capture), seq)
 	if err != nil {
 		return nil, err
 	}

@@ -190,3 +190,9 @@ func (s *Store) Marked(ctx context.Context, mark webhook.Mark) (int, error) {
 	}
 	return count, err
 }
+
+// EarlierOutcome packs an outcome as versions did that sealed it without its seq.
+func EarlierOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
+	p := packOutcome(o)
+	return p.seal(seqBytes(capture))
+}

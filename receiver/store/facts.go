@@ -125,7 +125,7 @@ func (w *window) objects(ctx context.Context) error {
 	const query = `SELECT o.seq, o.capture, o.data, c.lane, o.name FROM objects o JOIN captures c ON c.seq = o.capture
 		WHERE o.seq > ? AND o.seq <= ? ORDER BY o.seq LIMIT ?`
 	return w.ofCaptures(ctx, query, "object", func(row *ofCapture, fact *webhook.Fact) error {
-		object, err := unpackObject(row.data, fact.Of, row.name)
+		object, err := unpackObject(row.data, fact.Of, fact.Seq, row.name)
 		object.Seq, object.Endpoint = fact.Seq, fact.Endpoint
 		fact.Kind, fact.Object = webhook.FactResolved, &object
 		return err

@@ -132,7 +132,7 @@ func (s *Store) endUnfinished(c *conn) error {
 	var works []work
 	err := c.query(query, func(row []driver.Value) error {
 		seq := webhook.Seq(number(row[0]))
-		works = append(works, &ending{capture: seq, data: packOutcome(outcome, seq)})
+		works = append(works, &ending{capture: seq, packed: packOutcome(outcome)})
 		return nil
 	})
 	if err != nil || len(works) == 0 {
@@ -179,7 +179,7 @@ func (s *Store) loadDeliveries(c *conn) error {
 		}
 		seen[k.key] = struct{}{}
 		data, _ := row[8].([]byte)
-		if outcome, err := unpackOutcome(data, webhook.Seq(cols.seq), 0); err == nil {
+		if outcome, err := unpackOutcome(data, webhook.Seq(cols.seq), webhook.Seq(number(row[9]))); err == nil {
 			k.end = endOf(o.capture.ReceivedAt, outcome)
 		}
 		found = append(found, k)
@@ -197,7 +197,7 @@ func (s *Store) loadDeliveries(c *conn) error {
 func newestFirst(c *conn, seq int64, limit int, scan func(row []driver.Value) error) error {
 	const (
 		query = `SELECT c.seq, c.lane, c.received_at, c.delivery, c.attempt, c.record, c.body IS NOT NULL OR c.share IS NOT NULL,
-				coalesce(c.share, c.seq), o.data
+				coalesce(c.share, c.seq), o.data, coalesce(o.seq, 0)
 			FROM captures c LEFT JOIN outcomes o ON o.capture = c.seq WHERE c.seq > ? AND c.seq <= ? ORDER BY c.seq`
 		newest = `SELECT coalesce(max(seq), 0) FROM captures WHERE seq <= ?`
 		piece  = 4096

@@ -45,7 +45,7 @@ func (t *tx) changeNote(endpoint string, capture int64, change webhook.NoteChang
 		there = true
 		data, _ := row[1].([]byte)
 		// A damaged note is as good as none.
-		if kept, err := unpackNote(data, webhook.Seq(capture)); err == nil {
+		if kept, err := unpackNote(data, webhook.Seq(capture), webhook.Seq(number(row[0]))); err == nil {
 			note = *kept
 		}
 		return nil
@@ -107,7 +107,7 @@ func (s *Store) loadNotes(ctx context.Context, captures []int64, into map[int64]
 		if !known {
 			return nil
 		}
-		note, err := unpackNote(data, webhook.Seq(capture))
+		note, err := unpackNote(data, webhook.Seq(capture), webhook.Seq(seq))
 		if err != nil {
 			s.quarantine.report(ctx, "note", seq, err)
 			return nil
@@ -123,24 +123,24 @@ func (w *window) notes(ctx context.Context) error {
 		WHERE n.seq > ? AND n.seq <= ? ORDER BY n.seq LIMIT ?`
 	return w.ofCaptures(ctx, query, "note", func(row *ofCapture, fact *webhook.Fact) (err error) {
 		fact.Kind = webhook.FactNote
-		if fact.Note, err = unpackNote(row.data, fact.Of); err == nil {
+		if fact.Note, err = unpackNote(row.data, fact.Of, fact.Seq); err == nil {
 			fact.Note.Seq = fact.Seq
 		}
 		return err
 	})
 }
 
-// packNote returns a note without its seq, sealed together with its capture.
+// packNote returns a note, sealed together with its capture and its seq.
 func packNote(n *webhook.Note, capture webhook.Seq) []byte {
 	var p packer
 	p.raw([]byte{packing})
 	p.bool(n.Pinned)
 	p.string(n.Text)
-	return p.seal(seqBytes(capture))
+	return p.sealRow(seqBytes(capture), n.Seq)
 }
 
-func unpackNote(data []byte, capture webhook.Seq) (*webhook.Note, error) {
-	u, err := unseal(data, seqBytes(capture))
+func unpackNote(data []byte, capture, seq webhook.Seq) (*webhook.Note, error) {
+	u, err := unsealRow(data, seqBytes(capture), seq)
 	if err != nil {
 		return nil, err
 	}

@@ -78,8 +78,9 @@ func (p *planning) write(t *tx) error {
 	for place := range p.objects {
 		o := p.objects[place]
 		o.Capture = p.capture
-		_, err := t.exec(insert, int64(o.Capture), o.Name, int64(place), t.next(tableObjects), dueOf(&o), orZero(o.ExpiresAt, math.MaxInt64),
-			int64(len(o.Data)), packObject(&o), contentOf(&o))
+		seq := t.next(tableObjects)
+		_, err := t.exec(insert, int64(o.Capture), o.Name, int64(place), seq, dueOf(&o), orZero(o.ExpiresAt, math.MaxInt64),
+			int64(len(o.Data)), packObject(&o, webhook.Seq(seq)), contentOf(&o))
 		if err != nil {
 			return err
 		}
@@ -138,7 +139,8 @@ func (t *tx) settle(o *webhook.Object) error {
 	if before < 0 {
 		return webhook.ErrNotFound
 	}
-	_, err = t.exec(update, t.next(tableObjects), dueOf(o), orZero(o.ExpiresAt, math.MaxInt64), int64(len(o.Data)), packObject(o), contentOf(o),
+	seq := t.next(tableObjects)
+	_, err = t.exec(update, seq, dueOf(o), orZero(o.ExpiresAt, math.MaxInt64), int64(len(o.Data)), packObject(o, webhook.Seq(seq)), contentOf(o),
 		int64(o.Capture), o.Name)
 	if err != nil {
 		return err
@@ -198,7 +200,7 @@ func (s *Store) objects(ctx context.Context, query string, args ...any) ([]webho
 		if !ok {
 			return nil
 		}
-		o, err := unpackObject(data, webhook.Seq(capture), name)
+		o, err := unpackObject(data, webhook.Seq(capture), webhook.Seq(seq), name)
 		if err != nil {
 			s.quarantine.report(ctx, "object", seq, err)
 			return nil
@@ -240,8 +242,8 @@ func contentOf(o *webhook.Object) any {
 	return o.Data
 }
 
-// packObject returns an object without its data and seqs, sealed together with its name and capture.
-func packObject(o *webhook.Object) []byte {
+// packObject returns an object without its data and seqs, sealed together with its name, its capture and its own seq.
+func packObject(o *webhook.Object, seq webhook.Seq) []byte {
 	var p packer
 	p.raw([]byte{packing})
 	p.string(o.URL)
@@ -260,11 +262,11 @@ func packObject(o *webhook.Object) []byte {
 	p.int(size)
 	p.raw(sum[:])
 	p.time(o.DoneAt)
-	return p.seal(append(seqBytes(o.Capture), o.Name...))
+	return p.sealRow(append(seqBytes(o.Capture), o.Name...), seq)
 }
 
-func unpackObject(data []byte, capture webhook.Seq, name string) (webhook.Object, error) {
-	u, err := unseal(data, append(seqBytes(capture), name...))
+func unpackObject(data []byte, capture, seq webhook.Seq, name string) (webhook.Object, error) {
+	u, err := unsealRow(data, append(seqBytes(capture), name...), seq)
 	if err != nil {
 		return webhook.Object{}, err
 	}

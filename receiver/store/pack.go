@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -61,6 +62,11 @@ func (p *packer) seal(also []byte) []byte {
 	return append(p.buf, sum[:]...)
 }
 
+// sealRow is seal for a row that also has a seq of its own: an index that differs from it does not tell which is right.
+func (p *packer) sealRow(also []byte, seq webhook.Seq) []byte {
+	return p.seal(append(slices.Clip(also), seqBytes(seq)...))
+}
+
 func sealOf(packed, also []byte) (cut [sealSize]byte) {
 	digest := sha256.New()
 	_, _ = digest.Write(packed)
@@ -86,6 +92,15 @@ func unseal(sealed, also []byte) (*unpacker, error) {
 		return nil, fmt.Errorf("%w: the checksum does not match", webhook.ErrDamaged)
 	}
 	return &unpacker{buf: packed}, nil
+}
+
+// unsealRow is unseal of what sealRow has sealed.
+func unsealRow(sealed, also []byte, seq webhook.Seq) (*unpacker, error) {
+	u, err := unseal(sealed, append(slices.Clip(also), seqBytes(seq)...))
+	if err != nil { // a row of an earlier version is sealed without its seq
+		u, err = unseal(sealed, also)
+	}
+	return u, err
 }
 
 func (u *unpacker) raw(n int) []byte {

@@ -159,8 +159,8 @@ func (r *recording) write(t *tx) error {
 // and waits only while the queue is full. A second outcome of a capture, and that of a deleted one, are dropped.
 func (s *Store) Finish(ctx context.Context, ticket webhook.Ticket, o webhook.Outcome) error {
 	s.index.end(ticket, endOf(ticket.ReceivedAt, &o), false)
-	e := &ending{capture: ticket.Seq, data: packOutcome(&o, ticket.Seq)}
-	if _, err := s.queue.putWait(ctx, e, int64(len(e.data))); err != nil {
+	e := &ending{capture: ticket.Seq, packed: packOutcome(&o)}
+	if _, err := s.queue.putWait(ctx, e, int64(len(e.packed.buf)+sealSize)); err != nil {
 		return fmt.Errorf("store: finish capture %d: %w", ticket.Seq, err)
 	}
 	return nil
@@ -169,7 +169,7 @@ func (s *Store) Finish(ctx context.Context, ticket webhook.Ticket, o webhook.Out
 // ending is an outcome on its way to the disk.
 type ending struct {
 	capture webhook.Seq
-	data    []byte
+	packed  packer
 }
 
 func (e *ending) write(t *tx) error {
@@ -177,7 +177,8 @@ func (e *ending) write(t *tx) error {
 	// keeps a copy of each page that it changes, in case it must be undone after some of its rows.
 	const insert = `INSERT OR IGNORE INTO outcomes (capture, seq, data)
 		VALUES (?1, (SELECT ?2 FROM captures WHERE seq = ?1), ?3)`
-	_, err := t.exec(insert, int64(e.capture), t.next(tableOutcomes), e.data)
+	seq := t.next(tableOutcomes)
+	_, err := t.exec(insert, int64(e.capture), seq, e.packed.sealRow(seqBytes(e.capture), webhook.Seq(seq)))
 	return err
 }
 

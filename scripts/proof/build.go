@@ -92,6 +92,14 @@ func (b *Build) Whole() bool { return b.control == "" }
 // tryFolder makes a folder for one try. The caller removes it.
 func tryFolder() (string, error) { return os.MkdirTemp("", "hookrange-proof-") }
 
+// memoryFolder is tryFolder in memory, where the system has a place for that: for what does not depend on the disk.
+func memoryFolder() (string, error) {
+	if folder, err := os.MkdirTemp("/dev/shm", "hookrange-proof-"); err == nil {
+		return folder, nil
+	}
+	return tryFolder()
+}
+
 // Program builds the program, once, and returns its path.
 func (b *Build) Program(ctx context.Context) (string, error) {
 	return b.make(ctx, "hookrange", "build", "-trimpath", ".")

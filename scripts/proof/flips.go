@@ -13,7 +13,11 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,33 +31,55 @@ func bitFlips() []Experiment {
 		Goal:     10_000,
 		Controls: []string{"no-checksums"},
 		Tries:    500,
-		Try:      trying(damageFile),
+		Try:      tryingIn(memoryFolder, damageFile),
 	}}
 }
 
+// damageFile fills a file and damages copies of it, several at once: each is served by a program of its own.
 func damageFile(ctx context.Context, p *program, count *Count) error {
-	const damages = 20
+	damages, beside := 200, runtime.NumCPU()
+	if p.short {
+		damages = 20
+	}
 	whole, file, err := fill(ctx, p)
 	if err != nil {
 		return err
 	}
-	for range damages {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		count.Tried++
-		if err = damaged(ctx, p, whole, file, count); err != nil {
-			return err
-		}
+	var turn atomic.Int64
+	counts, failed := make([]Count, beside), make([]error, beside)
+	var all sync.WaitGroup
+	for i := range beside {
+		all.Go(func() {
+			own, err := p.another(strconv.Itoa(i))
+			for err == nil && ctx.Err() == nil && turn.Add(1) <= int64(damages) {
+				counts[i].Tried++
+				err = damaged(ctx, own, whole, file, &counts[i])
+			}
+			failed[i] = errors.Join(err, own.kill())
+		})
 	}
-	return nil
+	all.Wait()
+	for i := range counts {
+		count.Add(counts[i])
+	}
+	return errors.Join(append(failed, ctx.Err())...)
+}
+
+// another returns a program like p, not started, with data of its own that goes when p's folder does.
+func (p *program) another(name string) (*program, error) {
+	own := &program{binary: p.binary, folder: filepath.Join(p.folder, name), short: p.short, build: p.build, log: new(output)}
+	own.data = filepath.Join(own.folder, "data")
+	if err := os.MkdirAll(own.data, 0o700); err != nil {
+		return own, err
+	}
+	return own, own.declare(settings)
 }
 
 func (p *program) database() string { return filepath.Join(p.data, "hookrange.db") }
 
 // fill lets the program record captures and end well, and returns them as they are exported, and the file.
 func fill(ctx context.Context, p *program) (whole map[int64][]byte, file []byte, err error) {
-	const captures = 300
+	captures := 20 + rand.IntN(150) //nolint:gosec // no secret
 	if err = p.start(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -132,18 +158,19 @@ func damaged(ctx context.Context, p *program, whole map[int64][]byte, file []byt
 		return killErr
 	}
 	said := err != nil || strings.Contains(p.log.String(), `"level":"ERROR"`)
-	changed, missing := 0, len(whole)
+	changed, missing, what := 0, len(whole), ""
 	for seq, line := range served {
 		if _, known := whole[seq]; known {
 			missing--
 		}
 		if !same(whole[seq], line, said) {
 			changed++
+			what = difference(whole[seq], line)
 		}
 	}
 	switch {
 	case changed > 0:
-		count.Break("%s: %d captures were served with other content", how, changed)
+		count.Break("%s: %d captures were served with other content: %s", how, changed, what)
 	case missing > 0 && !said:
 		count.Break("%s: %d captures are gone in silence", how, missing)
 	case err != nil:
@@ -171,6 +198,20 @@ func same(was, is []byte, said bool) bool {
 		before["outcome"] = nil
 	}
 	return reflect.DeepEqual(before, after)
+}
+
+// difference names a member that differs, and both its values.
+func difference(was, is []byte) string {
+	var before, after map[string]any
+	if json.Unmarshal(was, &before) != nil || json.Unmarshal(is, &after) != nil {
+		return "it was not served before"
+	}
+	for name := range after {
+		if !reflect.DeepEqual(before[name], after[name]) {
+			return fmt.Sprintf("%s is %.100v, was %.100v", name, after[name], before[name])
+		}
+	}
+	return "a member is gone"
 }
 
 // spoil damages a file somewhere and says how.

@@ -63,8 +63,15 @@ func newProgram(ctx context.Context, b *Build, folder string) (*program, error) 
 
 // trying is a try on a fresh program that is not started yet, in a folder of its own. In the end both are gone.
 func trying(try func(ctx context.Context, p *program, count *Count) error) func(context.Context, *Build) (Count, error) {
+	return tryingIn(tryFolder, try)
+}
+
+// tryingIn is trying in a folder that where makes.
+func tryingIn(
+	where func() (string, error), try func(ctx context.Context, p *program, count *Count) error,
+) func(context.Context, *Build) (Count, error) {
 	return func(ctx context.Context, b *Build) (count Count, err error) {
-		folder, err := tryFolder()
+		folder, err := where()
 		if err != nil {
 			return count, err
 		}

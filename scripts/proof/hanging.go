@@ -1,0 +1,166 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const hangingEndpoints = 10
+
+func hangingSettings() string {
+	var b strings.Builder
+	b.WriteString(settings)
+	for i := range hangingEndpoints {
+		fmt.Fprintf(&b, "  - {name: hang%d, secret: %s, respond: hang/for=10m, retention: {accepted: {count: 100}}}\n", i, secret)
+	}
+	return b.String()
+}
+
+// hang lets as many answers hang as may, and some more, and looks at what it costs the others.
+func hang(ctx context.Context, p *program, count *Count) (err error) {
+	const over, most = 20, 250
+	endpoints, each := hangingEndpoints, 1000
+	if p.short {
+		endpoints = 1
+	}
+	quiet, err := p.another("quiet")
+	if err == nil {
+		err = quiet.start(ctx)
+	}
+	defer func() { err = errors.Join(err, quiet.kill()) }()
+	if err != nil {
+		return err
+	}
+	var conns []net.Conn
+	defer func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}()
+	var refused atomic.Int64
+	var readers sync.WaitGroup
+	for i := range endpoints {
+		n := each
+		if i == endpoints-1 {
+			n += over
+		}
+		for range n {
+			c, dialErr := p.post(ctx, fmt.Sprintf("hang%d", i))
+			if dialErr != nil {
+				return dialErr
+			}
+			conns = append(conns, c)
+			readers.Go(func() {
+				head := make([]byte, len("HTTP/1.1 503"))
+				if n, _ := io.ReadFull(c, head); n == len(head) && strings.HasSuffix(string(head), " 503") {
+					refused.Add(1)
+				}
+			})
+		}
+	}
+	count.Tried = int64(len(conns))
+	if p.eventually(ctx, 10*time.Second, func() bool { return refused.Load() >= over }); refused.Load() != over {
+		count.Break("%d answers over the limit were refused with 503, want %d", refused.Load(), over)
+	}
+	if err = p.beside(ctx, quiet, count); err != nil {
+		return err
+	}
+	memory := float64(p.status("VmRSS")) / megabyte
+	count.Peak("MB of memory at most", memory)
+	if memory > most {
+		count.Break("%.0f MB of memory", memory)
+	}
+	for _, c := range conns {
+		_ = c.Close()
+	}
+	readers.Wait()
+	p.freed(ctx, count)
+	return nil
+}
+
+// beside compares what webhooks take with what they take at a program that does nothing else, by turns, so that whatever
+// else the machine does meets both.
+func (p *program) beside(ctx context.Context, quiet *program, count *Count) error {
+	const goal, factor = 5 * time.Millisecond, 2
+	n := 1000
+	if p.short {
+		n = 100
+	}
+	p.settle(ctx)
+	programs := [2]*program{p, quiet}
+	var clients [2]*http.Client
+	var took [2][]time.Duration
+	for i := range programs {
+		clients[i] = programs[i].client()
+		defer clients[i].CloseIdleConnections()
+	}
+	for range n {
+		for i := range programs {
+			start := time.Now()
+			status, err := programs[i].deliver(ctx, clients[i], programs[i].hook("default"), []byte(`{"beside":"the load"}`))
+			if err != nil || status != http.StatusOK {
+				return errors.Join(fmt.Errorf("a webhook beside the load was answered %d", status), err)
+			}
+			took[i] = append(took[i], time.Since(start))
+		}
+	}
+	loaded, alone := percentile(took[0], 99), percentile(took[1], 99)
+	count.Peak("ms p99 of others at most", loaded.Seconds()*1000)
+	count.Peak("ms where none hangs at most", alone.Seconds()*1000)
+	count.Peak("times the p99 where none hangs at most", loaded.Seconds()/alone.Seconds())
+	if loaded > goal && loaded > factor*alone && !p.short {
+		count.Break("p99 of others is %v, and %v where none hangs", loaded, alone)
+	}
+	return nil
+}
+
+// settle waits until the program has done what came of a burst: it hardly uses a processor any more.
+func (p *program) settle(ctx context.Context) {
+	const span, calm = 200 * time.Millisecond, 20 * time.Millisecond
+	used := p.processor()
+	p.eventually(ctx, patience, func() bool {
+		wait(ctx, span, span+1)
+		before := used
+		used = p.processor()
+		return used-before <= calm
+	})
+}
+
+// percentile sorts what was taken.
+func percentile(took []time.Duration, percent int) time.Duration {
+	slices.Sort(took)
+	return took[len(took)*percent/100]
+}
+
+// freed waits until no answer hangs any more; all their senders have left.
+func (p *program) freed(ctx context.Context, count *Count) {
+	left := time.Now()
+	p.eventually(ctx, 10*time.Second, func() bool { return p.metric(ctx, "hookrange_waiting_answers") == 0 })
+	took := time.Since(left)
+	count.Peak("s at most until all were free", took.Seconds())
+	if took > 5*time.Second {
+		count.Break("answers were still held %v after their senders left", took.Round(time.Millisecond))
+	}
+}
+
+// post opens a connection and sends a small webhook on it.
+func (p *program) post(ctx context.Context, endpoint string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(p.Receiver, "http://"))
+	if err != nil {
+		return nil, err
+	}
+	_, err = fmt.Fprintf(c, "POST /hooks/%s?secret=%s HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}", endpoint, secret)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
