@@ -350,12 +350,9 @@ func newLog(w io.Writer, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
 }
 
-// largestDecoded bounds a body whose Content-Encoding was undone.
-const largestDecoded = 64 << 20
-
 // decoded returns a capture's body without its Content-Encoding, or as it is when that cannot be undone.
 func decoded(c *webhook.Capture) []byte {
-	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, largestDecoded)
+	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, payload.Room(int64(len(c.Request.Body))))
 	if err != nil {
 		return c.Request.Body
 	}
