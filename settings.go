@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -63,6 +64,9 @@ func readKeys(raw []byte) (map[string]any, error) {
 	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return keys, err
 	}
+	if len(file.Docs) > 1 {
+		return nil, errors.New("there is a second document after a line of ---, which nothing would read: make them one")
+	}
 	ast.Walk(asWritten{}, file.Docs[0].Body)
 	return keys, yaml.NodeToValue(file.Docs[0].Body, &keys)
 }
@@ -91,7 +95,18 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 }
 
 func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
-	return declaredList(declared, "endpoints", api.DecodeEndpoint)
+	list, err := declaredList(declared, "endpoints", api.DecodeEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for i := range list {
+		if name := list[i].Name; names[name] {
+			return nil, fmt.Errorf("%w: settings file: endpoints: there are two of the name %q", webhook.ErrInvalid, name)
+		}
+		names[list[i].Name] = true
+	}
+	return list, nil
 }
 
 func declaredTokens(declared any) ([]access.Declared, error) {
