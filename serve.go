@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -48,6 +49,12 @@ type serveCommand struct {
 	NoIndex      bool     `help:"Keep no search index, and take away one that is there. The index takes about half as much space again as what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
 	Replay       []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 }
+
+// What --max-body and --max-header may be. A row of the store has room for a body, its head and its chunks.
+const (
+	largestBody            = 256 << 20
+	leastHead, largestHead = 1 << 10, 16 << 20
+)
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settings *settingsFile) (err error) {
@@ -221,6 +228,12 @@ func (h *house) ready(hooks, people net.Addr) console.Ready {
 }
 
 func (c *serveCommand) check() error {
+	if c.MaxBody < 1 || c.MaxBody > largestBody {
+		return fmt.Errorf("%w: --max-body %d: want 1 to %d bytes", webhook.ErrInvalid, c.MaxBody, largestBody)
+	}
+	if c.MaxHeader < leastHead || c.MaxHeader > largestHead {
+		return fmt.Errorf("%w: --max-header %d: want %d to %d bytes", webhook.ErrInvalid, c.MaxHeader, leastHead, largestHead)
+	}
 	if strings.ContainsAny(c.ListenerHost, "/@?# ") || strings.Contains(c.ListenerHost, ":") && net.ParseIP(c.ListenerHost) == nil {
 		return fmt.Errorf("%w: --listener-host %q: want a host name or an address alone, without scheme and port", webhook.ErrInvalid, c.ListenerHost)
 	}
@@ -291,7 +304,13 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 			return err
 		}
 	}
-	if len(db.Endpoints()) > 0 {
+	held := db.Endpoints()
+	for _, ep := range held {
+		if err := undeclare(ctx, db, ep, inputs); err != nil {
+			return err
+		}
+	}
+	if len(held) > 0 {
 		return nil
 	}
 	value, err := secret.NewSecret()
@@ -299,6 +318,18 @@ func declare(ctx context.Context, db *store.Store, edge *receiver.Server, inputs
 		return err
 	}
 	_, err = db.SaveEndpoint(ctx, webhook.Endpoint{Name: "default", Secret: webhook.SecretPolicy{Secrets: []string{value}}}, true)
+	return err
+}
+
+// undeclare gives an endpoint back to the users of the page and the command line that the settings file declared once and
+// does no more. What the file said of it stays.
+func undeclare(ctx context.Context, db *store.Store, held *webhook.Endpoint, inputs []api.EndpointInput) error {
+	if !held.Declared || slices.ContainsFunc(inputs, func(input api.EndpointInput) bool { return input.Name == held.Name }) {
+		return nil
+	}
+	ep := *held
+	ep.Declared = false
+	_, err := db.SaveEndpoint(declaring(ctx, held, &ep), ep, false)
 	return err
 }
 
@@ -354,12 +385,9 @@ func newLog(w io.Writer, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
 }
 
-// largestDecoded bounds a body whose Content-Encoding was undone.
-const largestDecoded = 64 << 20
-
 // decoded returns a capture's body without its Content-Encoding, or as it is when that cannot be undone.
 func decoded(c *webhook.Capture) []byte {
-	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, largestDecoded)
+	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, payload.Room(int64(len(c.Request.Body))))
 	if err != nil {
 		return c.Request.Body
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -64,6 +65,9 @@ func readKeys(raw []byte) (map[string]any, error) {
 	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
 		return keys, err
 	}
+	if len(file.Docs) > 1 {
+		return nil, errors.New("there is a second document after a line of ---, which nothing would read: make them one")
+	}
 	ast.Walk(asWritten{}, file.Docs[0].Body)
 	return keys, yaml.NodeToValue(file.Docs[0].Body, &keys)
 }
@@ -93,10 +97,29 @@ func (v asWritten) Visit(node ast.Node) ast.Visitor {
 
 // declaredEndpoints decodes a list of endpoints, or their settings by name.
 func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
-	named, ok := declared.(map[string]any)
-	if !ok {
-		return declaredList(declared, "endpoints", api.DecodeEndpoint)
+	if named, ok := declared.(map[string]any); ok {
+		list, err := listed(named)
+		if err != nil {
+			return nil, err
+		}
+		declared = list
 	}
+	list, err := declaredList(declared, "endpoints", api.DecodeEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for i := range list {
+		if name := list[i].Name; names[name] {
+			return nil, fmt.Errorf("%w: settings file: endpoints: there are two of the name %q", webhook.ErrInvalid, name)
+		}
+		names[list[i].Name] = true
+	}
+	return list, nil
+}
+
+// listed makes a list of endpoints whose settings stand under their names.
+func listed(named map[string]any) ([]any, error) {
 	list := make([]any, 0, len(named))
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		one, ok := named[name].(map[string]any)
@@ -113,7 +136,7 @@ func declaredEndpoints(declared any) ([]api.EndpointInput, error) {
 		settings["name"] = name
 		list = append(list, settings)
 	}
-	return declaredList(list, "endpoints", api.DecodeEndpoint)
+	return list, nil
 }
 
 func declaredTokens(declared any) ([]access.Declared, error) {

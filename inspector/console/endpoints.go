@@ -261,7 +261,7 @@ func printEndpoint(out io.Writer, ep *api.Endpoint, asJSON bool) error {
 		line("forward", forwarding(&ep.Forwards[i]))
 	}
 	if ep.Declared {
-		line("declared", "by the configuration file, which wins at each start")
+		line("declared", "by the settings file, which wins at each start")
 	}
 	return table.Flush()
 }

@@ -22,7 +22,16 @@ const (
 	maxCodings = 4
 	// maxWindow is the most memory that a zstd frame may ask for: what RFC 9659 allows on the web.
 	maxWindow = 8 << 20
+
+	// The bounds of Room.
+	roomFloor, roomCeiling, roomRatio = 4 << 20, 64 << 20, 100
 )
+
+// Room is how many bytes a body of a size may have when decoded: 100 times as many as were sent, but 4 MiB for a small
+// one, and 64 MiB at most. What it costs to look into a body then grows with what its sender has spent.
+func Room(size int64) int64 {
+	return min(max(roomRatio*min(size, roomCeiling), roomFloor), roomCeiling)
+}
 
 // Decode undoes the Content-Encoding of a request's body: gzip, br, zstd and deflate, also several
 // on top of each other. Without one it returns body itself. It returns an error that wraps

@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -44,6 +45,17 @@ func packed(t *testing.T, coding string, data []byte) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+func TestRoom(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]int64{
+		0: 4 << 20, 113: 4 << 20, 41_943: 4 << 20, 50_000: 5_000_000, 671_088: 67_108_800, 700_000: 64 << 20, 1 << 40: 64 << 20, math.MaxInt64: 64 << 20,
+	} {
+		if got := payload.Room(size); got != want {
+			t.Errorf("Room(%d) = %d, want %d", size, got, want)
+		}
+	}
 }
 
 func TestDecode(t *testing.T) {

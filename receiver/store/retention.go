@@ -298,14 +298,15 @@ func (t *tx) sweep() (int, error) {
 	return max(len(rows), 1), t.deleteRange(l, rows, false)
 }
 
-// giveBack returns free pages to the file system in bounded steps, while nobody waits for the writer.
+// giveBack returns free pages to the file system in bounded steps, while nobody waits for the writer. It does so on a disk
+// that is too full for captures too, or deleting some would make no room.
 func (w *writer) giveBack() {
 	const (
 		free   = `PRAGMA freelist_count`
 		vacuum = `PRAGMA incremental_vacuum(256)`
 		enough = 64
 	)
-	for before := int64(math.MaxInt64); w.s.queue.waiting() == 0 && w.unready.Load() == nil; {
+	for before := int64(math.MaxInt64); w.s.queue.waiting() == 0 && !w.broken; {
 		pages, err := w.conn.integer(free)
 		if err != nil || pages <= enough || pages >= before {
 			return

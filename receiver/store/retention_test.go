@@ -229,22 +229,81 @@ func TestSpaceIsGivenBack(t *testing.T) {
 	for i := range 200 {
 		record(t, s, strings.Repeat(fmt.Sprintf("%10d", i), 10_000))
 	}
-	size := func() int64 {
-		total := int64(0)
-		for _, name := range []string{store.FileName, store.FileName + "-wal"} {
-			if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
-				total += info.Size()
-			}
-		}
-		return total
-	}
-	if n := size(); n < 20_000_000 {
+	if n := stored(dir); n < 20_000_000 {
 		t.Fatalf("the file has only %d bytes", n)
 	}
 	if n, err := s.DeleteCaptures(t.Context(), "hook", "", 0); err != nil || n != 200 {
 		t.Fatal(n, err)
 	}
-	eventually(t, "the file is small", func() bool { return size() < 2_000_000 })
+	eventually(t, "the file is small", func() bool { return stored(dir) < 2_000_000 })
+}
+
+// A disk that is too full says that captures are to be deleted, so that must help, without a restart, also where the log
+// is empty and others have filled the disk.
+func TestDeletedCapturesMakeRoomOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	const least = 8 << 20
+	var disk atomic.Int64
+	disk.Store(1 << 30)
+	dir := t.TempDir()
+	s := open(t, store.Config{
+		Dir: dir, Pause: 5 * time.Millisecond, MinFree: least, Free: func(string) (int64, error) { return disk.Load() - stored(dir), nil },
+	})
+	for i := range 50 {
+		record(t, s, strings.Repeat(fmt.Sprintf("%10d", i), 10_000))
+	}
+	eventually(t, "the log is empty", func() bool { return stored(dir) == size(dir, store.FileName) })
+	disk.Store(least + stored(dir)/2)
+	eventually(t, "the disk is too full", func() bool { return s.Ready() != nil })
+	if _, err := s.DeleteCaptures(t.Context(), "hook", "", 0); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "captures are taken again", func() bool { return s.Ready() == nil })
+	record(t, s, "after")
+}
+
+// The index has a block to write and no room for it. It must not keep the log from being emptied, which makes room.
+func TestIndexWithoutRoomLetsTheLogBeEmptied(t *testing.T) {
+	t.Parallel()
+	var free atomic.Int64
+	free.Store(1 << 30)
+	dir := t.TempDir()
+	s := open(t, store.Config{
+		Dir: dir, Marker: longMarker{}, Free: func(string) (int64, error) { return free.Load(), nil },
+	})
+	for i := range 40 {
+		record(t, s, fmt.Sprint("capture ", i))
+	}
+	free.Store(1)
+	eventually(t, "the disk is too full", func() bool { return s.Ready() != nil })
+	eventually(t, "the log is empty", func() bool { return stored(dir) == size(dir, store.FileName) })
+	free.Store(1 << 30)
+	eventually(t, "there is room", func() bool { return s.Ready() == nil })
+	indexed(t, s)
+}
+
+// longMarker has each capture take half a block of the index.
+type longMarker struct{}
+
+func (longMarker) Version() string { return "1" }
+
+func (longMarker) Mark(*webhook.Capture) ([]*webhook.Marks, error) {
+	marks := make([]*webhook.Marks, 1000)
+	for i := range marks {
+		marks[i] = new(webhook.Marks)
+	}
+	return marks, nil
+}
+
+// stored is how many bytes the files of a store have.
+func stored(dir string) int64 { return size(dir, store.FileName) + size(dir, store.FileName+"-wal") }
+
+func size(dir, name string) int64 {
+	info, err := os.Stat(filepath.Join(dir, name))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
 
 // What retention by count deletes takes its objects along, and a retry that comes afterwards has a body of its own.

@@ -258,8 +258,12 @@ func (f *finder) writeParts(ctx context.Context, block int64, pack func(n int, i
 	return nil
 }
 
-// write runs a transaction of the index, when the writer has nothing else to do or has had something for long.
+// write runs a transaction of the index, when the writer has nothing else to do or has had something for long. It does
+// not ask a writer that cannot write: what is refused wakes the index to ask again, and keeps the log from being emptied.
 func (f *finder) write(ctx context.Context, size int, do func(t *tx) error) error {
+	if why := f.s.writer.unready.Load(); why != nil {
+		return fmt.Errorf("%w: %w", webhook.ErrUnavailable, *why)
+	}
 	for end := time.Now().Add(quietTime); f.s.queue.waiting() > 0 && time.Now().Before(end); {
 		pause(ctx, time.Millisecond)
 	}

@@ -34,7 +34,7 @@ type Endpoint struct {
 	Forwards []Forward
 	// Listener is nil for an endpoint that is reached on the shared port only, unless Respond needs more.
 	Listener *ListenerPolicy
-	// Declared is true for an endpoint that the configuration file owns: the file wins at each start.
+	// Declared is true for an endpoint that the settings file owns: the file wins at each start.
 	Declared bool
 }
 
