@@ -82,6 +82,7 @@ func (s *Store) verify(ctx context.Context, c *conn) (more bool, err error) {
 		if anew := c.script(reindex); anew != nil {
 			return false, errors.Join(err, anew)
 		}
+		s.mended = true
 		err = c.check(bounded, s.path)
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -86,6 +86,12 @@ func TestDamagedIndexIsMadeAnew(t *testing.T) {
 			if err != nil || len(found) != 20 {
 				t.Errorf("%d captures of 20 are listed, %v", len(found), err)
 			}
+			// Who finds damage at the start does not say how an answer ended whose outcome is not there.
+			for _, c := range found {
+				if c.Outcome == nil || strings.Contains(c.Outcome.Note, "damaged") != (checkTime == time.Minute) {
+					t.Errorf("the outcome of a capture without one is %+v", c.Outcome)
+				}
+			}
 			counted, _, stored, err := s.LaneBytes(t.Context(), "hook")
 			if err != nil || counted != stored {
 				t.Errorf("bytes of its lanes are counted as %d and are %d, %v", counted, stored, err)

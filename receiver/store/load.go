@@ -129,6 +129,9 @@ func (s *Store) endUnfinished(c *conn) error {
 	const query = `SELECT seq FROM (SELECT seq FROM captures ORDER BY seq DESC LIMIT 10000) AS newest
 		WHERE NOT EXISTS (SELECT 1 FROM outcomes WHERE capture = newest.seq) ORDER BY 1`
 	outcome := &webhook.Outcome{Note: "the server stopped before the answer ended"}
+	if s.mended { // an outcome that cannot be found may have been there
+		outcome.Note = "the file was damaged: what became of the answer may be lost"
+	}
 	var works []work
 	err := c.query(query, func(row []driver.Value) error {
 		seq := webhook.Seq(number(row[0]))

@@ -46,7 +46,9 @@ type Store struct {
 	tokens atomic.Pointer[[]*webhook.Token]
 	// unchecked tells that Open left the check of the file for later; damaged is what that has found.
 	unchecked bool
-	damaged   atomic.Pointer[error]
+	// mended tells that Open found an index that differed, and made it anew.
+	mended  bool
+	damaged atomic.Pointer[error]
 
 	running sync.WaitGroup
 	cancel  context.CancelFunc

@@ -15,6 +15,14 @@ func diskFaults() []Experiment {
 	return elsewhere("disk-fault", "While the disk fails nothing is answered 2xx that is not kept")
 }
 
+func many() []Experiment {
+	return elsewhere("many-captures", "With 1 000 000 captures the program is ready within 5 s of its start after a power cut")
+}
+
+func viewing() []Experiment {
+	return elsewhere("live-viewers", "Of 1 000 live viewers 100 stop reading: the others are shown each capture as fast as without them")
+}
+
 // elsewhere stands for an experiment that needs Linux.
 func elsewhere(name, promise string) []Experiment {
 	return []Experiment{{

@@ -41,6 +41,10 @@ type program struct {
 	flags []string
 	// short asks for a smaller load.
 	short bool
+	// build is what it was built from.
+	build *Build
+	// slow tells that the last start was given up because it took too long.
+	slow bool
 
 	Receiver  string `json:"receiver"`
 	Inspector string `json:"inspector"`
@@ -57,7 +61,7 @@ func newProgram(ctx context.Context, b *Build, folder string) (*program, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &program{binary: binary, folder: folder, data: filepath.Join(folder, "data"), short: b.lab.Short, log: new(output)}
+	p := &program{binary: binary, folder: folder, data: filepath.Join(folder, "data"), short: b.lab.Short, build: b, log: new(output)}
 	return p, p.declare(settings)
 }
 
@@ -108,6 +112,7 @@ func (p *program) start(ctx context.Context) error {
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
+	p.slow = false
 	cmd, exited := p.cmd, make(chan error, 1)
 	go func() { exited <- cmd.Wait() }()
 	p.exited = exited
@@ -125,6 +130,7 @@ func (p *program) start(ctx context.Context) error {
 			p.exited = nil
 			return fmt.Errorf("the program ended before it was ready: %w: %s", err, p.log.tail())
 		case <-ctx.Done():
+			p.slow = errors.Is(ctx.Err(), context.DeadlineExceeded)
 			return errors.Join(fmt.Errorf("the program was not ready in time: %s", p.log.tail()), p.kill())
 		case <-tick.C:
 		}
@@ -167,7 +173,9 @@ func (p *program) hook(endpoint string) string {
 
 // get asks the inspector for a path of the API and returns the answer's body, to be closed.
 func (p *program) get(ctx context.Context, path string) (io.ReadCloser, error) {
-	resp, err := p.ask(ctx, p.client(), http.MethodGet, path, "")
+	// A connection that is kept would count where connections are counted.
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableCompression: true, DisableKeepAlives: true}}
+	resp, err := p.ask(ctx, client, http.MethodGet, path, "")
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,125 @@
+package proof
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// many is the experiment on starting with a large file.
+func many() []Experiment {
+	return []Experiment{{
+		Name:     "many-captures",
+		Promise:  "With 1 000 000 captures the program is ready within 5 s of its start after a power cut under load, and has all that was answered",
+		Unit:     "power cuts",
+		Goal:     20,
+		Controls: []string{"checks-first"},
+		Certain:  true,
+		Needs:    needsDisks,
+		Try:      trying(startWithMany),
+	}}
+}
+
+// startWithMany fills a disk, takes the power away under load some times, and times each start.
+func startWithMany(ctx context.Context, p *program, count *Count) (err error) {
+	const spare = 1 << 30
+	cuts, from, size := 5, "", int64(0)
+	if p.short {
+		cuts = 1
+	} else if from, size, err = p.build.million(ctx); err != nil {
+		return err
+	}
+	d, err := newDisk(ctx, p.folder, size+spare)
+	if err != nil {
+		return err
+	}
+	// A disk is removed when nothing runs on it.
+	defer func() { err = errors.Join(err, p.kill(), d.remove()) }()
+	p.data = filepath.Join(d.mount, "data")
+	if from != "" {
+		if err = command(ctx, "cp", "-r", from, p.data); err != nil {
+			return err
+		}
+	}
+	r := &rig{program: p, ledger: newLedger(), count: count}
+	if err = p.start(ctx); err != nil {
+		return r.late(err)
+	}
+	for range cuts {
+		r.ledger = newLedger()
+		senders := r.ledger.send(ctx, p.hook("default"), load)
+		wait(ctx, 500*time.Millisecond, 1500*time.Millisecond)
+		if err = r.cut(ctx, d, senders); err != nil {
+			return err
+		}
+		count.Tried++
+		if err = r.again(ctx); err != nil || count.Broken > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// late makes a start that took longer than anybody waits a broken promise of the experiment, and not trouble.
+func (r *rig) late(err error) error {
+	if err != nil && r.program.exited == nil && r.program.slow {
+		r.count.Tried++
+		r.count.Break("it was not ready within %v", patience)
+		return nil
+	}
+	return err
+}
+
+// again starts the program, times that, and looks for what was answered.
+func (r *rig) again(ctx context.Context) error {
+	const inTime = 5 * time.Second
+	start := time.Now()
+	if err := r.program.start(ctx); err != nil {
+		return r.late(err)
+	}
+	took := time.Since(start)
+	r.count.Peak("s until it was ready at most", took.Seconds())
+	if took > inTime && !r.program.short {
+		r.count.Break("it was ready after %v", took.Round(time.Millisecond))
+	}
+	lost, err := r.ledger.missing(ctx, r.program)
+	if err != nil {
+		return err
+	}
+	r.count.Sum(wordsAnswered, int64(r.ledger.count()))
+	r.count.Sum(wordsLost, int64(len(lost)))
+	if len(lost) > 0 {
+		r.count.Break("%d of %d answered captures are lost", len(lost), r.ledger.count())
+	}
+	return nil
+}
+
+// million returns a data folder with so many captures, of the kind that the inspector is measured with, and its size. It is
+// made once, in minutes.
+func (b *Build) million(ctx context.Context) (folder string, size int64, err error) {
+	const captures = "1000000"
+	tests, err := b.lab.Whole().Tests(ctx, "./inspector")
+	if err != nil {
+		return "", 0, err
+	}
+	kept := filepath.Join(b.lab.cache, "captures")
+	//nolint:gosec // the tests that were built
+	cmd := exec.CommandContext(ctx, tests, "-test.run=^$", "-test.bench=^BenchmarkFind$/^captures="+captures+"$/^record$", "-test.benchtime=1x", "-test.timeout=2h")
+	cmd.Dir = filepath.Join(b.lab.source, "inspector")
+	cmd.Env = append(cmd.Environ(), "HOOKRANGE_BENCH_DATA="+kept)
+	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
+	ownGroup(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", 0, fmt.Errorf("make a file of %s captures: %w: %s", captures, err, lastLine(out))
+	}
+	folder = filepath.Join(kept, captures)
+	info, err := os.Stat(filepath.Join(folder, "hookrange.db"))
+	if err != nil {
+		return "", 0, err
+	}
+	return folder, info.Size(), nil
+}
