@@ -88,7 +88,7 @@ func TestListPages(t *testing.T) {
 			t.Errorf("%s downwards (-want +got):\n%s", extra, diff)
 		}
 	}
-	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "before=-1", "order=up", "class=good", "klass=accepted", "limit=1&limit=2", "q=colour:red", "reveal=maybe", "%zz=1", "a;b"} {
+	for _, bad := range []string{"limit=0", "limit=1001", "limit=x", "before=-1", "order=up", "class=good", "class=&class=accepted", "klass=accepted", "limit=1&limit=2", "q=colour:red", "reveal=maybe", "%zz=1", "a;b"} {
 		refused(t, r.call(t, http.MethodGet, captures+"?"+bad, ""), 400, "invalid")
 	}
 	whole := get[api.Captures](t, r, captures)

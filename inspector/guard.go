@@ -138,11 +138,11 @@ func (g guard) host(r *http.Request) bool {
 func (g guard) origin(r *http.Request, public bool) error {
 	upgrade := r.Header.Get("Upgrade") != "" || r.URL.Path == livePath
 	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if origins := r.Header.Values("Origin"); len(origins) > 0 && (!safe || upgrade) && (len(origins) > 1 || !g.own(r, origins[0])) {
-		return fmt.Errorf("%w: %q", errOrigin, strings.Join(origins, ", "))
-	}
 	if safe && !upgrade && public {
 		return nil
+	}
+	if origins := r.Header.Values("Origin"); len(origins) > 1 || len(origins) == 1 && !g.own(r, origins[0]) {
+		return fmt.Errorf("%w: %q", errOrigin, strings.Join(origins, ", "))
 	}
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		if site != "same-origin" && site != "none" {

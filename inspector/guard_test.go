@@ -117,8 +117,7 @@ func TestEveryRouteChecksTheOrigin(t *testing.T) {
 	}
 	for _, at := range routes(t, r) {
 		for _, path := range spellings(at.path) {
-			safe := at.method == http.MethodGet || at.method == http.MethodHead
-			if !safe || at.name == "live" && path == at.path {
+			if !public(at) || at.name == "live" && path == at.path {
 				for _, origin := range wrong {
 					if a := r.call(t, at.method, path, "{}", with("Origin", origin)); a.StatusCode != http.StatusForbidden {
 						t.Errorf("%s %s from %q: %d, want 403", at.method, path, origin, a.StatusCode)

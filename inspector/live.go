@@ -142,11 +142,11 @@ func tokenOf(message []byte) string {
 	if json.Unmarshal(message, &hello) == nil {
 		text = cmp.Or(hello.Token, hello.Authorization)
 	}
-	scheme, rest, found := strings.Cut(strings.TrimSpace(text), " ")
-	if found && strings.EqualFold(scheme, "Bearer") {
+	text = strings.TrimSpace(text)
+	if scheme, rest, found := strings.Cut(text, " "); found && strings.EqualFold(scheme, "Bearer") {
 		return strings.TrimSpace(rest)
 	}
-	return scheme
+	return text
 }
 
 // send writes facts until ctx ends or the connection breaks. It always returns an error.

@@ -58,7 +58,7 @@ func params(r *http.Request, known ...string) (query, error) {
 		if len(list) > 1 && name != "class" && name != "with" {
 			return query{}, invalid("parameter %s is given %d times", name, len(list))
 		}
-		if r.Method != http.MethodDelete && list[0] == "" && !isFlag(name) {
+		if r.Method != http.MethodDelete && len(list) == 1 && list[0] == "" && !isFlag(name) {
 			delete(values, name)
 		}
 	}

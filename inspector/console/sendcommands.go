@@ -137,10 +137,10 @@ func (c *ExportCommand) Run(ctx context.Context, client *Client, way Way, out io
 	options := ExportOptions{
 		Endpoint: c.Endpoint, Format: c.Format, Query: c.Query, Classes: c.Class, After: c.After, Before: c.Before, Limit: c.Limit, Reveal: c.Reveal,
 	}
-	if terminal(way.Notes) && (c.Out != "" || !terminal(out)) {
+	if terminal(way.Notes) && (c.Out != "" && c.Out != "-" || !terminal(out)) {
 		options.Progress = way.Notes
 	}
-	if c.Out == "" {
+	if c.Out == "" || c.Out == "-" {
 		done, exportErr := Export(ctx, client, options, out)
 		if exportErr != nil {
 			return exportErr

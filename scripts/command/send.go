@@ -26,7 +26,7 @@ const sendAtOnce = 1000
 
 // Send is the command that delivers a fixture as a documented policy says.
 type Send struct {
-	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, or a body that is sent as JSON; with --example an OpenAPI 3 document or a HAR."`
+	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, a request as it stood on the wire, or a body that is sent as JSON; with --example an OpenAPI 3 document or a HAR."`
 	URL     string   `arg:"" name:"url" help:"Where to deliver, with the secret in its query."`
 	Example string   `help:"Send this request of the document, whose path follows that of URL; an unknown NAME lists all." placeholder:"NAME"`
 	Policy  string   `help:"Delivery policy: langsmith-rules, agent-server-js, agent-server-python, langsmith-engine or github." default:"langsmith-rules"`
@@ -125,7 +125,9 @@ func (s *sending) source() error {
 		Name: filepath.Base(name), Method: http.MethodPost, Body: raw,
 		Head: []byte("POST / HTTP/1.1\r\nHost: \r\nContent-Type: application/json\r\nUser-Agent: hookrange/" + s.version + "\r\n\r\n"),
 	}
-	if filepath.Ext(name) == ".vec" {
+	if request, whole := fixtures.Request(vector.Name, raw); whole {
+		vector = request
+	} else if filepath.Ext(name) == ".vec" {
 		if vector, err = fixtures.Parse(vector.Name, raw); err != nil {
 			return err
 		}

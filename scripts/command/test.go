@@ -103,7 +103,7 @@ type Test struct {
 	Jobs         int               `help:"Cases at the same time." default:"8"`
 	Strict       bool              `help:"Fail on warnings too."`
 	Known        string            `help:"YAML file of known failures: CASE or CASE:CHECK, each with its reason. Entries that do not fail any more fail the run." placeholder:"FILE" type:"existingfile"`
-	Report       []string          `help:"Write a report: KIND=FILE. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
+	Report       []string          `help:"Write a report: KIND=FILE, or KIND=- for standard output alone. Kinds: ${reports}." placeholder:"KIND=FILE" sep:"none"`
 	Beside       []string          `help:"Show the runs of another JSON report beside this one in all reports: a matrix of cases by senders." placeholder:"FILE" type:"existingfile" sep:"none"`
 	Set          map[string]string `help:"Give a variable of the script another value." placeholder:"NAME=VALUE" sep:"none" mapsep:"none"`
 	Scale        float64           `help:"Multiply all times; only with a builtin sender." default:"1"`
@@ -235,11 +235,15 @@ func (c *Test) judge(ctx context.Context, t judging) error {
 	if err != nil {
 		return err
 	}
-	reports, err := c.reports()
+	reports, err := c.reports(t.Out)
 	if err != nil {
 		return err
 	}
-	t.screen = NewScreen(t.Out, c.JSON)
+	screen := t.Out
+	if slices.ContainsFunc(c.Report, func(text string) bool { return strings.HasSuffix(text, "=-") }) {
+		screen = io.Discard
+	}
+	t.screen = NewScreen(screen, c.JSON)
 	run, err := c.carryOut(ctx, t)
 	if err != nil {
 		return err
@@ -370,23 +374,27 @@ func (c *Test) beside() ([]result.Run, error) {
 	return all, nil
 }
 
-// reports returns what writes each report.
-func (c *Test) reports() ([]func(result.Run) error, error) {
+// reports returns what writes each report, that to "-" to out.
+func (c *Test) reports(out io.Writer) ([]func(result.Run) error, error) {
 	others, err := c.beside()
 	if err != nil {
 		return nil, err
 	}
-	var out []func(result.Run) error
+	var all []func(result.Run) error
 	for _, text := range c.Report {
 		kind, path, ok := strings.Cut(text, "=")
 		write, err := report.Named(kind)
 		if err != nil || !ok || path == "" {
 			return nil, fmt.Errorf("%w: --report %q: want KIND=FILE; kinds are %s", webhook.ErrInvalid, text, ReportKinds())
 		}
-		out = append(out, func(run result.Run) error {
+		all = append(all, func(run result.Run) error {
 			var text bytes.Buffer
 			if err := write(&text, append(slices.Clip(others), run), report.Options{Strict: c.Strict}); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
+			}
+			if path == "-" {
+				_, err := text.WriteTo(out)
+				return err
 			}
 			if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
@@ -394,7 +402,7 @@ func (c *Test) reports() ([]func(result.Run) error, error) {
 			return nil
 		})
 	}
-	return out, nil
+	return all, nil
 }
 
 // status turns the run's verdict into the command's end.
