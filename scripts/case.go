@@ -248,6 +248,17 @@ func (c *caseRun) silent(at *lentEndpoint) string {
 	return reason
 }
 
+// unheard is what a check finds of an endpoint where nothing came. A program on a machine that is very late may have
+// given up before it could connect.
+func (c *caseRun) unheard(at *lentEndpoint) finding {
+	f := finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
+	if e := &at.evidence; len(e.spawned) > 0 && swamped(e.lag) {
+		f.lagged = true
+		f.reason += "; this machine was so busy, up to " + short(e.lag) + " late, that it may have kept the sender's program from sending"
+	}
+	return f
+}
+
 // lacking is what the sender answered when it has no such operation.
 func (c *caseRun) lacking() string {
 	c.mu.Lock()
@@ -268,10 +279,10 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 	case s.kind == "connections", at.triggers == 0 && kind.counts && len(all) == 0:
 		// An endpoint that the sender was never told of proves something by its silence, once others were heard.
 		if at.triggers == 0 && !c.heard() || at.triggers > 0 && e.uncounted == "" && len(all)+len(e.connections) == 0 {
-			return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
+			return c.unheard(at)
 		}
 	case len(all) == 0:
-		return finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
+		return c.unheard(at)
 	case kind.proof:
 	case len(e.rejected()) > 0:
 		bad := e.rejected()

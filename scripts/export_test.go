@@ -1,5 +1,7 @@
 package scripts
 
+import "time"
+
 // Words returns every command, every kind of check and every need of the language.
 func Words() (commands, checks, needed []string) {
 	for _, k := range kinds() {
@@ -13,3 +15,6 @@ func Words() (commands, checks, needed []string) {
 
 // StartedAhead is what a program's start may have taken of its own limit on a machine that was late by lag.
 var StartedAhead = startedAhead
+
+// Watched gives a run's canary a clock.
+func Watched(config *Config, now func() time.Time) { config.now = now }

@@ -224,3 +224,36 @@ func TestSwampedBriefly(t *testing.T) {
 		})
 	}
 }
+
+// TestSwampedSilence: that nothing came from a program on a machine that is very late is looked at again.
+func TestSwampedSilence(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		late  time.Duration
+		apart bool
+		want  int
+	}{
+		"calm":                  {0, false, 1},
+		"swamped":               {300 * time.Millisecond, false, 3},
+		"one that is not on it": {300 * time.Millisecond, true, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &played{tries: []try{{gap: second, nothing: true}}}
+			run := play(t, head+"expect main attempts == 1\n", p, func(c *scripts.Config) {
+				if !test.apart {
+					c.Sender = spawned{p}
+				}
+				// Every look at the clock is late.
+				var ahead time.Duration
+				scripts.Watched(c, func() time.Time {
+					ahead += test.late
+					return time.Now().Add(ahead)
+				})
+			})
+			if got := run.Cases[0].Verdict; got != result.Inconclusive || len(p.inputs) != test.want {
+				t.Errorf("%s after %d runs, want %d: %+v", got, len(p.inputs), test.want, run.Cases[0].Checks)
+			}
+		})
+	}
+}

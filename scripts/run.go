@@ -40,6 +40,8 @@ type Config struct {
 	Missing map[string]string
 	// Progress is told of each case when it begins and when it has ended, one call at a time. May be nil.
 	Progress func(result.Case)
+	// now is the canary's clock; nil is time.Now.
+	now func() time.Time
 	// About is copied into the run: profile, sender, version, platform, notes, command line.
 	About result.Run
 }
@@ -146,7 +148,7 @@ func (config *Config) schemas(all []*scenario) error {
 
 // runAll runs the cases, Jobs at once, and fills their places.
 func runAll(ctx context.Context, config *Config, all []*scenario, places []result.Case) {
-	birds := lag.New(nil)
+	birds := lag.New(config.now)
 	watching, stop := context.WithCancel(ctx)
 	var watched sync.WaitGroup
 	watched.Go(func() { birds.Run(watching) })
