@@ -109,9 +109,14 @@ func (o *onward) seq(ctx context.Context, endpoint, which string) (int64, error)
 		}
 		return n, nil
 	}
+	return newest(ctx, o.client, endpoint)
+}
+
+// newest returns the seq of an endpoint's newest capture.
+func newest(ctx context.Context, c *Client, endpoint string) (int64, error) {
 	var page api.Captures
-	at := call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
-	if err := o.client.do(ctx, at, &page); err != nil {
+	at := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
+	if err := c.do(ctx, at, &page); err != nil {
 		return 0, err
 	}
 	if len(page.Captures) == 0 {
