@@ -249,9 +249,10 @@ func (c *Test) judge(ctx context.Context, t judging) error {
 		return err
 	}
 	for _, write := range reports {
-		if err = write(run); err != nil {
-			return err
-		}
+		err = errors.Join(err, write(run))
+	}
+	if err != nil {
+		return err
 	}
 	return c.status(run, stale)
 }
@@ -383,6 +384,9 @@ func (c *Test) reports() ([]func(result.Run) error, error) {
 		if err != nil || !ok || path == "" {
 			return nil, fmt.Errorf("%w: --report %q: want KIND=FILE; kinds are %s", webhook.ErrInvalid, text, ReportKinds())
 		}
+		if err = writable(path); err != nil {
+			return nil, fmt.Errorf("%w: --report: %w", webhook.ErrInvalid, err)
+		}
 		out = append(out, func(run result.Run) error {
 			var text bytes.Buffer
 			if err := write(&text, append(slices.Clip(others), run), report.Options{Strict: c.Strict}); err != nil {
@@ -395,6 +399,22 @@ func (c *Test) reports() ([]func(result.Run) error, error) {
 		})
 	}
 	return out, nil
+}
+
+// writable tells before a run, which may take minutes, that its report could not be written. A pipe is not opened.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil
+	}
+	f, openErr := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if openErr != nil {
+		return openErr
+	}
+	if openErr = f.Close(); err != nil {
+		openErr = errors.Join(openErr, os.Remove(path)) // it was not there before
+	}
+	return openErr
 }
 
 // status turns the run's verdict into the command's end.
