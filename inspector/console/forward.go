@@ -43,6 +43,12 @@ func Forward(ctx context.Context, c *Client, opts ForwardOptions, out io.Writer)
 	if f.after, err = f.start(ctx); err != nil {
 		return err
 	}
+	if opts.Keep != nil {
+		// So that what comes before the first is sent on is not lost when this ends, and a file that cannot be kept is told of now.
+		if err = opts.Keep(f.after); err != nil {
+			return err
+		}
+	}
 	pause := firstPause
 	for {
 		if err = f.page(ctx); err == nil {

@@ -49,6 +49,10 @@ type onward struct {
 }
 
 func newOnward(ctx context.Context, c *Client, s Sending, out io.Writer) (*onward, error) {
+	// Said before there is something to send, and without the URL, which may hold a secret.
+	if u, err := url.Parse(s.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%w: URL: give http:// or https:// and a host", webhook.ErrInvalid)
+	}
 	var info api.Info
 	if err := c.do(ctx, call{method: http.MethodGet, path: "/api/v1/info"}, &info); err != nil {
 		return nil, err
