@@ -140,6 +140,8 @@ func run(ctx context.Context, p process) int {
 		return exitWrong
 	case errors.Is(err, command.ErrIncomplete):
 		return exitIncomplete
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return p.fail(errors.New("interrupted"), exitWrong)
 	case errors.Is(err, webhook.ErrInvalid):
 		return p.fail(err, exitUsage)
 	default:
