@@ -140,6 +140,8 @@ func run(ctx context.Context, p process) int {
 		return exitWrong
 	case errors.Is(err, command.ErrIncomplete):
 		return exitIncomplete
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return p.fail(errors.New("interrupted"), exitWrong)
 	case errors.Is(err, webhook.ErrInvalid):
 		return p.fail(err, exitUsage)
 	default:
@@ -171,7 +173,7 @@ func (p process) fail(err error, status int) int {
 	switch {
 	case errors.As(err, &hinted) && hinted.Hint() != "":
 		fmt.Fprintf(p.err, "hookrange: hint: %s\n", hinted.Hint())
-	case errors.As(err, &parse):
+	case errors.As(err, &parse) && !errors.Is(err, webhook.ErrInvalid): // what is invalid in the settings file is no usage
 		fmt.Fprintf(p.err, "hookrange: hint: run 'hookrange --help', or 'hookrange COMMAND --help'\n")
 	}
 	return status

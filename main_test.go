@@ -57,6 +57,18 @@ func TestCommandLine(t *testing.T) {
 	})
 }
 
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { interrupt() }))
+	defer receiver.Close()
+	var out, notes bytes.Buffer
+	code := run(ctx, process{args: []string{"send", "langsmith-rule", receiver.URL, "--count", "2", "--rate", "0.001"}, out: &out, err: &notes})
+	if want := "hookrange: error: interrupted\n"; code != exitWrong || notes.String() != want {
+		t.Errorf("status %d, said %q, want %q", code, notes.String(), want)
+	}
+}
+
 func scriptReady(ts *testscript.TestScript, _ bool, args []string) {
 	var ready console.Ready
 	deadline := time.Now().Add(time.Minute)

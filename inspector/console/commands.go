@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -120,15 +121,15 @@ func (c *WaitCommand) Run(ctx context.Context, client *Client, out io.Writer) er
 
 // SignatureCommand explains a capture's signature.
 type SignatureCommand struct {
-	Endpoint string `arg:"" help:"Endpoint of the capture."`
-	Seq      int64  `arg:"" help:"The capture's seq."`
+	Endpoint string         `arg:"" help:"Endpoint of the capture."`
+	Capture  api.CaptureRef `arg:"" name:"seq" help:"The capture's seq, or latest."`
 	Proof
 	JSON bool `help:"Print JSON." name:"json"`
 }
 
 // Run explains a capture's signature.
 func (c *SignatureCommand) Run(ctx context.Context, client *Client, out io.Writer) error {
-	return Signature(ctx, client, SignatureOptions{Endpoint: c.Endpoint, Seq: c.Seq, Proof: c.Proof, JSON: c.JSON}, out)
+	return Signature(ctx, client, SignatureOptions{Endpoint: c.Endpoint, Capture: c.Capture, Proof: c.Proof, JSON: c.JSON}, out)
 }
 
 // HealthcheckCommand asks a server whether it is ready.

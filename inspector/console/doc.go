@@ -186,7 +186,7 @@ func refused(status int, text []byte) error {
 		e.hint = "call the server by a loopback name, or allow this one when it starts"
 	case http.StatusNotFound:
 		if p.Code == "not_found" {
-			e.hint = "hookrange endpoint list shows what there is"
+			e.hint = whatThereIs(p.Detail)
 		}
 	case http.StatusConflict:
 		if p.Code == "exists" {
@@ -196,4 +196,16 @@ func refused(status int, text []byte) error {
 		e.hint = "the server's log has the cause under request_id " + p.RequestID
 	}
 	return e
+}
+
+// whatThereIs names the command that lists what was looked for in vain.
+func whatThereIs(detail string) string {
+	switch {
+	case strings.HasPrefix(detail, "capture "):
+		return "hookrange tail --lines --after 0 shows what there is"
+	case strings.HasPrefix(detail, "share "):
+		return "hookrange share --list shows what there is"
+	default:
+		return "hookrange endpoint list shows what there is"
+	}
 }

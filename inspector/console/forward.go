@@ -35,11 +35,19 @@ const forwardWait = 30 * time.Second
 // Forward sends the captures of an endpoint on as they come, one after another in their order, and prints each try. It
 // reads them by cursor, so none is left out while the target or the server is away. It returns when ctx ends, with nil.
 func Forward(ctx context.Context, c *Client, opts ForwardOptions, out io.Writer) error {
-	o := newOnward(c, opts.Sending, out)
+	o, err := newOnward(c, opts.Sending, out)
+	if err != nil {
+		return err
+	}
 	f := &forward{onward: o, opts: opts}
-	var err error
 	if f.after, err = f.start(ctx); err != nil {
 		return err
+	}
+	if opts.Keep != nil {
+		// So that what comes before the first is sent on is not lost when this ends, and a file that cannot be kept is told of now.
+		if err = opts.Keep(f.after); err != nil {
+			return err
+		}
 	}
 	pause := firstPause
 	for {

@@ -117,8 +117,12 @@ func TestForwardLosesNothing(t *testing.T) {
 	if diff := cmp.Diff(want, to.all()); diff != "" {
 		t.Errorf("sent on (-want +got):\n%s", diff)
 	}
+	// What comes before the first was sent on is not lost when it ends before.
+	if kept[0] != *opts.After {
+		t.Errorf("kept at first: %d, want %d", kept[0], *opts.After)
+	}
 	// Of the tries while the target was away the first is kept.
-	tries, err := w.store.Replays(t.Context(), "orders", webhook.Seq(kept[0]))
+	tries, err := w.store.Replays(t.Context(), "orders", webhook.Seq(kept[1]))
 	if err != nil || len(tries) != 2 || tries[0].Status != 0 || tries[1].Status != 200 || tries[1].By != webhook.ByForward {
 		t.Errorf("kept of the first: %+v, %v", tries, err)
 	}
@@ -169,7 +173,7 @@ func TestForwardEnds(t *testing.T) {
 	t.Parallel()
 	_, c := newOrders(t)
 	to := &target{}
-	opts := console.ForwardOptions{Endpoint: "nobody", Sending: console.Sending{Relay: to.relay}}
+	opts := console.ForwardOptions{Endpoint: "nobody", Sending: console.Sending{URL: "http://127.0.0.1:3000/", Relay: to.relay}}
 	if err := console.Forward(t.Context(), c, opts, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "nobody") {
 		t.Errorf("an unknown endpoint: %v", err)
 	}

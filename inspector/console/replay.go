@@ -32,13 +32,15 @@ type ReplayOptions struct {
 
 // Replay sends captures on and prints each try. It returns ErrNotMet when one of them was not delivered.
 func Replay(ctx context.Context, c *Client, opts ReplayOptions, out io.Writer) error {
-	o := newOnward(c, opts.Sending, out)
+	o, err := newOnward(c, opts.Sending, out)
+	if err != nil {
+		return err
+	}
 	endpoint, which, several := strings.Cut(opts.Capture, "/")
 	several = !several && !isNumber(opts.Capture)
 	if !several && (opts.Query != "" || len(opts.Classes) > 0) {
 		return &Error{text: "a search needs an endpoint, not one capture", err: webhook.ErrInvalid, hint: "give the endpoint's name in the capture's place"}
 	}
-	var err error
 	failed := false
 	one := func(endpoint string, seq int64) error {
 		delivered, err := o.replay(ctx, endpoint, seq, &opts)
@@ -107,9 +109,14 @@ func (o *onward) seq(ctx context.Context, endpoint, which string) (int64, error)
 		}
 		return n, nil
 	}
+	return newest(ctx, o.client, endpoint)
+}
+
+// newest returns the seq of an endpoint's newest capture.
+func newest(ctx context.Context, c *Client, endpoint string) (int64, error) {
 	var page api.Captures
-	at := call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
-	if err := o.client.do(ctx, at, &page); err != nil {
+	at := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
+	if err := c.do(ctx, at, &page); err != nil {
 		return 0, err
 	}
 	if len(page.Captures) == 0 {

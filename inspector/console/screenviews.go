@@ -205,7 +205,10 @@ func (s *screen) replay(ctx context.Context, c *api.Capture, target string) {
 
 func (s *screen) resend(ctx context.Context, c *api.Capture, target string) (string, error) {
 	var out bytes.Buffer
-	o := newOnward(s.client, Sending{URL: target, Policy: "none", Relay: s.opts.Relay}, &out)
+	o, err := newOnward(s.client, Sending{URL: target, Policy: "none", Relay: s.opts.Relay}, &out)
+	if err != nil {
+		return "", err
+	}
 	whole, err := o.exact(ctx, c.Endpoint, c.Seq)
 	if err != nil {
 		return "", err

@@ -147,6 +147,9 @@ func (c *ExportCommand) Run(ctx context.Context, client *Client, way Way, out io
 		}
 		return c.note(way.Notes, done)
 	}
+	if info, err := os.Stat(c.Out); err == nil && info.IsDir() {
+		return fmt.Errorf("%w: --out: %s is a folder: name a file", webhook.ErrInvalid, c.Out)
+	}
 	// The file takes its name when it is whole; one that is there stays until then.
 	part, err := os.OpenFile(c.Out+".part", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -158,7 +161,7 @@ func (c *ExportCommand) Run(ctx context.Context, client *Client, way Way, out io
 		return errors.Join(err, os.Remove(part.Name()))
 	}
 	if err = os.Rename(part.Name(), c.Out); err != nil {
-		return fmt.Errorf("--out: %w", err)
+		return errors.Join(fmt.Errorf("--out: %w", err), os.Remove(part.Name()))
 	}
 	return c.note(way.Notes, done)
 }

@@ -49,8 +49,12 @@ type onward struct {
 	proofs map[string]*webhook.SecretPolicy
 }
 
-func newOnward(c *Client, s Sending, out io.Writer) *onward {
-	return &onward{client: c, Sending: s, out: out, proofs: map[string]*webhook.SecretPolicy{}}
+func newOnward(c *Client, s Sending, out io.Writer) (*onward, error) {
+	// Said before there is something to send, and without the URL, which may hold a secret.
+	if u, err := url.Parse(s.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("%w: URL: give http:// or https:// and a host", webhook.ErrInvalid)
+	}
+	return &onward{client: c, Sending: s, out: out, proofs: map[string]*webhook.SecretPolicy{}}, nil
 }
 
 // from makes the relay for captures of an endpoint, which may go to other endpoints of the same server: those mark what

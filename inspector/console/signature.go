@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/hookrange/hookrange/inspector/api"
@@ -28,7 +26,7 @@ type Proof struct {
 // SignatureOptions are those of Signature.
 type SignatureOptions struct {
 	Endpoint string
-	Seq      int64
+	Capture  api.CaptureRef
 	Proof    Proof
 	JSON     bool
 }
@@ -43,16 +41,22 @@ func Signature(ctx context.Context, c *Client, opts SignatureOptions, out io.Wri
 	if p.Tolerance != nil {
 		body.Tolerance = new(api.Millis(*p.Tolerance))
 	}
-	path := endpointsPath + "/" + url.PathEscape(opts.Endpoint) + "/captures/" + strconv.FormatInt(opts.Seq, 10) + "/signature"
+	seq := int64(opts.Capture)
+	if opts.Capture == api.Latest {
+		var err error
+		if seq, err = newest(ctx, c, opts.Endpoint); err != nil {
+			return err
+		}
+	}
 	var got api.Signature
-	if err := c.do(ctx, call{method: http.MethodPost, path: path, body: body}, &got); err != nil {
+	if err := c.do(ctx, call{method: http.MethodPost, path: capturePath(opts.Endpoint, seq) + "/signature", body: body}, &got); err != nil {
 		return err
 	}
 	if err := printSignature(out, &got, opts.JSON); err != nil {
 		return err
 	}
 	if !got.Verified {
-		return fmt.Errorf("signature of capture %d: %w: %s", opts.Seq, ErrNotMet, plain(got.Reason))
+		return fmt.Errorf("signature of capture %d: %w: %s", seq, ErrNotMet, plain(got.Reason))
 	}
 	return nil
 }

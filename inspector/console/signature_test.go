@@ -25,7 +25,7 @@ func TestSignature(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatal(err, list)
 	}
-	seq := int64(list[0].Seq)
+	seq := api.CaptureRef(list[0].Seq)
 	for name, tc := range map[string]struct {
 		proof console.Proof
 		met   bool
@@ -44,7 +44,7 @@ func TestSignature(t *testing.T) {
 		},
 	} {
 		out.Reset()
-		err := console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Seq: seq, Proof: tc.proof}, &out)
+		err := console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Capture: seq, Proof: tc.proof}, &out)
 		if (err == nil) != tc.met || (err != nil) != errors.Is(err, console.ErrNotMet) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -58,14 +58,14 @@ func TestSignature(t *testing.T) {
 		}
 	}
 	out.Reset()
-	if err := console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Seq: seq, JSON: true}, &out); err != nil {
+	if err := console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Capture: api.Latest, JSON: true}, &out); err != nil {
 		t.Fatal(err)
 	}
 	var got api.Signature
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || !got.Verified {
 		t.Errorf("%v: %s", err, out.String())
 	}
-	err = console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Seq: seq + 100}, &out)
+	err = console.Signature(t.Context(), c, console.SignatureOptions{Endpoint: "orders", Capture: seq + 100}, &out)
 	var told *console.Error
 	if !errors.As(err, &told) || told.Status != 404 {
 		t.Errorf("a capture that is not there: %v", err)

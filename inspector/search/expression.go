@@ -11,6 +11,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/effort"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -37,10 +38,13 @@ type environment struct {
 	Class   string            `expr:"class"`
 	Kind    string            `expr:"kind"`
 	Status  int               `expr:"status"`
+
+	Effort func(...any) (any, error) `expr:"effort__"`
 }
 
 // CompileExpression returns the expression of a text, nil for "". It returns an ErrInvalid that says what is
-// wrong and what an expression sees. Ranges are refused: an expression over them takes any time it likes.
+// wrong and what an expression sees. Ranges are refused: an expression over them takes any time it likes. Over what
+// was sent it takes effort.Most steps at most; then it does not match.
 func CompileExpression(text string) (*Expression, error) {
 	if text == "" {
 		return nil, nil
@@ -49,7 +53,7 @@ func CompileExpression(text string) (*Expression, error) {
 		return nil, fmt.Errorf("%w: match: %d bytes; at most %d are accepted", webhook.ErrInvalid, len(text), maxExpression)
 	}
 	uses := &mentions{}
-	program, err := expr.Compile(text, expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes), expr.Patch(uses))
+	program, err := expr.Compile(text, expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes), expr.Patch(uses), expr.Patch(effort.Counted{}))
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, fmt.Errorf("%w: match: %s; an expression is true or false and sees method, path, header, query, "+
@@ -92,6 +96,7 @@ func (e *Expression) Match(c *Candidate) (bool, error) {
 	env := environment{
 		Method: c.Capture.Request.Method, Path: path, Header: map[string]string{}, Query: map[string]string{},
 		Attempt: c.Capture.Attempt, Class: string(c.Capture.Class), Status: answered(c.Capture),
+		Effort: effort.Steps(effort.Most),
 	}
 	for _, f := range c.header() {
 		if key := strings.ToLower(f.Name); !has(env.Header, key) {

@@ -90,6 +90,25 @@ func TestDeepJSONIsNotLookedInto(t *testing.T) {
 	}
 }
 
+// An expression over what was sent ends, however many elements it would look at.
+func TestExpressionsEnd(t *testing.T) {
+	t.Parallel()
+	numbers := "[1" + strings.Repeat(",1", 999) + "]"
+	body := `{"a":` + numbers + `,"b":` + numbers + `,"c":` + numbers + `}`
+	for text, want := range map[string]bool{
+		`all(body.a, any(body.b, # == 1))`:              true,
+		`!any(body.a, any(body.b, any(body.c, # > 1)))`: false,
+	} {
+		e, err := search.CompileExpression(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Match(candidate(body)); got != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
 func TestLoadErrorsPass(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")

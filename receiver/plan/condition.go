@@ -12,6 +12,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 	"github.com/tidwall/gjson"
 
+	"github.com/hookrange/hookrange/receiver/effort"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -39,10 +40,12 @@ type environment struct {
 	Raw     string              `expr:"raw"`
 	At      func(string) string `expr:"at"`
 	Has     func(string) bool   `expr:"has"`
+
+	Effort func(...any) (any, error) `expr:"effort__"`
 }
 
 // compile checks and compiles an expression. Clocks are refused because a plan is pure, and ranges
-// because an expression over them takes any time it likes.
+// because an expression over them takes any time it likes; over what was sent it takes so many steps at most.
 func compile(number int, text string) (*condition, error) {
 	if len(text) > maxExpression {
 		return nil, refuse(number, keyWhen, "the expression takes %d bytes; at most %d are accepted",
@@ -50,7 +53,7 @@ func compile(number int, text string) (*condition, error) {
 	}
 	uses := &mentions{}
 	program, err := expr.Compile(text, expr.Env(environment{}), expr.AsBool(), expr.MaxNodes(maxNodes),
-		expr.DisableBuiltin("now"), expr.DisableBuiltin("date"), expr.DisableBuiltin("timezone"), expr.Patch(uses))
+		expr.DisableBuiltin("now"), expr.DisableBuiltin("date"), expr.DisableBuiltin("timezone"), expr.Patch(uses), expr.Patch(effort.Counted{}))
 	if err != nil {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		return nil, refuse(number, keyWhen+"="+text, "%s; an expression is true or false and sees method, path, "+
@@ -120,6 +123,7 @@ func (v *view) prepare(uses *mentions) {
 	if !v.begun {
 		v.begun = true
 		v.env.Path, v.env.Attempt, v.env.Subpath = v.in.Path, v.in.Attempt, subpath(v.in.Path)
+		v.env.Effort = effort.Steps(effort.Most) // of all rules together
 		if req != nil {
 			v.env.Method = req.Method
 		}

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -133,6 +134,15 @@ func TestWhen(t *testing.T) {
 		}
 	}
 	deep := strings.Repeat("[", 1001) + strings.Repeat("]", 1001)
+	var list []int
+	for i := range 1000 {
+		list = append(list, i)
+	}
+	text, err := json.Marshal(map[string][]int{"a": list, "b": list, "c": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	numbers := string(text)
 	tests := map[string]struct {
 		when string
 		body string
@@ -158,6 +168,8 @@ func TestWhen(t *testing.T) {
 		"nests too deep":       {`type(body)=="string"`, deep, true},
 		"nests almost as deep": {`type(body)=="array"`, deep[1 : len(deep)-1], true},
 		"brackets in strings":  {`type(body)=="map"`, `{"a":"` + strings.Repeat("[", 2000) + `\"["}`, true},
+		"each with each other": {`any(body.a, any(body.b, # == 999))`, numbers, true},
+		"without an end":       {`!any(body.a, any(body.b, any(body.c, # < 0)))`, numbers, false},
 		"environment":          {`$env["method"]=="POST"`, "", true},
 	}
 	for name, test := range tests {

@@ -253,9 +253,10 @@ func (c *Test) judge(ctx context.Context, t judging) error {
 		return err
 	}
 	for _, write := range reports {
-		if err = write(run); err != nil {
-			return err
-		}
+		err = errors.Join(err, write(run))
+	}
+	if err != nil {
+		return err
 	}
 	return c.status(run, stale)
 }
@@ -374,7 +375,10 @@ func (c *Test) beside() ([]result.Run, error) {
 	return all, nil
 }
 
-// reports returns what writes each report, that to "-" to out.
+// toOutput stands for standard output in the place of a report's file.
+const toOutput = "-"
+
+// reports returns what writes each report.
 func (c *Test) reports(out io.Writer) ([]func(result.Run) error, error) {
 	others, err := c.beside()
 	if err != nil {
@@ -387,12 +391,17 @@ func (c *Test) reports(out io.Writer) ([]func(result.Run) error, error) {
 		if err != nil || !ok || path == "" {
 			return nil, fmt.Errorf("%w: --report %q: want KIND=FILE; kinds are %s", webhook.ErrInvalid, text, ReportKinds())
 		}
+		if path != toOutput {
+			if err = writable(path); err != nil {
+				return nil, fmt.Errorf("%w: --report: %w", webhook.ErrInvalid, err)
+			}
+		}
 		all = append(all, func(run result.Run) error {
 			var text bytes.Buffer
 			if err := write(&text, append(slices.Clip(others), run), report.Options{Strict: c.Strict}); err != nil {
 				return fmt.Errorf("report %s: %w", kind, err)
 			}
-			if path == "-" {
+			if path == toOutput {
 				_, err := text.WriteTo(out)
 				return err
 			}
@@ -405,13 +414,32 @@ func (c *Test) reports(out io.Writer) ([]func(result.Run) error, error) {
 	return all, nil
 }
 
+// writable tells before a run, which may take minutes, that its report could not be written. A pipe is not opened.
+func writable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return nil
+	}
+	f, openErr := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if openErr != nil {
+		return openErr
+	}
+	if openErr = f.Close(); err != nil {
+		openErr = errors.Join(openErr, os.Remove(path)) // it was not there before
+	}
+	return openErr
+}
+
 // status turns the run's verdict into the command's end.
 func (c *Test) status(run result.Run, stale []string) error {
 	switch {
 	case run.Verdict == result.Error:
 		return fmt.Errorf("%w: a case could not be run; see above", webhook.ErrInvalid)
-	case run.Verdict == result.Fail, len(stale) > 0, c.Strict && slices.ContainsFunc(run.Cases, warned):
+	case run.Verdict == result.Fail, c.Strict && slices.ContainsFunc(run.Cases, warned):
 		return ErrFailed
+	case len(stale) > 0:
+		// Said here too: the run itself did not fail, and the screen in JSON and the reports do not know the list.
+		return fmt.Errorf("--known %s: %s; take it off the list", c.Known, strings.Join(stale, "; "))
 	case run.Verdict == result.Inconclusive:
 		return ErrIncomplete
 	default:
