@@ -1,13 +1,12 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,7 +37,9 @@ type audience struct {
 	// began is when the capture at hand was sent, in nanoseconds; took how long it was until each viewer had it.
 	began atomic.Int64
 	took  chan time.Duration
-	ended sync.WaitGroup
+	// broken has why a viewer who reads got no more.
+	broken chan error
+	ended  sync.WaitGroup
 }
 
 // view compares how fast captures reach viewers with and without some who read nothing, and waits until those are given up.
@@ -47,7 +48,7 @@ func view(ctx context.Context, p *program, count *Count) error {
 	if p.short {
 		reading, stalled, rounds = 30, 5, 10
 	}
-	a := &audience{p: p, took: make(chan time.Duration, reading)}
+	a := &audience{p: p, took: make(chan time.Duration, reading), broken: make(chan error, reading)}
 	defer a.leave()
 	for i := range reading {
 		if err := a.join(ctx, i, false); err != nil {
@@ -142,12 +143,12 @@ func (a *audience) join(ctx context.Context, i int, still bool) error {
 	}
 	a.ended.Go(func() {
 		for {
-			_, frame, err := conn.NextReader()
+			_, text, err := conn.ReadMessage()
 			if err != nil {
+				a.broken <- err
 				return
 			}
-			text, err := io.ReadAll(frame)
-			if err == nil && strings.Contains(string(text), `"fact":"arrival"`) {
+			if bytes.Contains(text, []byte(`"fact":"arrival"`)) {
 				a.took <- time.Duration(time.Now().UnixNano() - a.began.Load())
 			}
 		}
@@ -230,8 +231,11 @@ func (a *audience) seen(ctx context.Context, viewers int) ([]time.Duration, erro
 		select {
 		case took := <-a.took:
 			all = append(all, took)
+		case err := <-a.broken:
+			return nil, fmt.Errorf("a viewer who reads was left: %w", err)
 		case <-late.C:
-			return nil, fmt.Errorf("%d of %d viewers were shown a capture in time, the slowest of them after %v", len(all), viewers, slices.Max(append(all, 0)))
+			return nil, fmt.Errorf("%d of %d viewers were shown a capture in time, %.0f are left, at most %.0f facts behind",
+				len(all), viewers, a.p.metric(ctx, "hookrange_live_sockets"), a.p.metric(ctx, "hookrange_live_lag_facts"))
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
