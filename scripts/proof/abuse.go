@@ -26,7 +26,17 @@ func abuses() []Experiment {
 			Goal:     100_000,
 			Controls: []string{"unbounded-waiting"},
 			Certain:  true,
-			Try:      serving(hangingSettings(), hang),
+			Try:      serving(hangingSettings("hang/for=10m"), hang(250)),
+		},
+		{
+			Name:     "waiting",
+			Promise:  "10 000 answers wait for minutes within 500 MB of memory, and others are answered as fast as by a program in which none waits, for the same of the processor",
+			Unit:     "waiting answers",
+			Goal:     100_000,
+			Controls: []string{"fixed-limit"},
+			Certain:  true,
+			Long:     true,
+			Try:      serving(hangingSettings("200/after=10m"), hang(500)),
 		},
 		{
 			Name:     "bad-secret",

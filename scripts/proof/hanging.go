@@ -16,18 +16,23 @@ import (
 
 const hangingEndpoints = 10
 
-func hangingSettings() string {
+func hangingSettings(respond string) string {
 	var b strings.Builder
 	b.WriteString(settings)
 	for i := range hangingEndpoints {
-		fmt.Fprintf(&b, "  - {name: hang%d, secret: %s, respond: hang/for=10m, retention: {accepted: {count: 100}}}\n", i, secret)
+		fmt.Fprintf(&b, "  - {name: hang%d, secret: %s, respond: %s, retention: {accepted: {count: 100}}}\n", i, secret, respond)
 	}
 	return b.String()
 }
 
-// hang lets as many answers hang as may, and some more, and looks at what it costs the others.
-func hang(ctx context.Context, p *program, count *Count) (err error) {
-	const over, most = 20, 250
+// hang is a try that lets as many answers hang or wait as may, and some more, and looks at what it costs the others. All
+// must do with so many megabytes.
+func hang(most float64) func(ctx context.Context, p *program, count *Count) error {
+	return func(ctx context.Context, p *program, count *Count) error { return p.hang(ctx, most, count) }
+}
+
+func (p *program) hang(ctx context.Context, most float64, count *Count) (err error) {
+	const over = 20
 	endpoints, each := hangingEndpoints, 1000
 	if p.short {
 		endpoints = 1
@@ -90,7 +95,7 @@ func hang(ctx context.Context, p *program, count *Count) (err error) {
 // beside compares what webhooks take with what they take at a program that does nothing else, by turns, so that whatever
 // else the machine does meets both.
 func (p *program) beside(ctx context.Context, quiet *program, count *Count) error {
-	const goal, factor = 5 * time.Millisecond, 2
+	const goal, factor, effort = 5 * time.Millisecond, 2, 3
 	n := 1000
 	if p.short {
 		n = 100
@@ -99,7 +104,9 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 	programs := [2]*program{p, quiet}
 	var clients [2]*http.Client
 	var took [2][]time.Duration
+	var used [2]time.Duration
 	for i := range programs {
+		used[i] = -programs[i].processor()
 		clients[i] = programs[i].client()
 		defer clients[i].CloseIdleConnections()
 	}
@@ -113,10 +120,17 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 			took[i] = append(took[i], time.Since(start))
 		}
 	}
+	for i := range programs {
+		used[i] += programs[i].processor()
+	}
 	loaded, alone := percentile(took[0], 99), percentile(took[1], 99)
 	count.Peak("ms p99 of others at most", loaded.Seconds()*1000)
 	count.Peak("ms where none hangs at most", alone.Seconds()*1000)
 	count.Peak("times the p99 where none hangs at most", loaded.Seconds()/alone.Seconds())
+	count.Peak("times the processor's time at most", used[0].Seconds()/max(used[1], 10*time.Millisecond).Seconds())
+	if used[0] > effort*used[1] && !p.short {
+		count.Break("others took %v of the processor, and %v where none hangs", used[0], used[1])
+	}
 	if loaded > goal && loaded > factor*alone && !p.short {
 		count.Break("p99 of others is %v, and %v where none hangs", loaded, alone)
 	}
