@@ -10,9 +10,9 @@ import (
 // memoryLimit is from where on garbage is collected as often as it takes to stay below.
 const memoryLimit = 224 << 20
 
-// followMemory lets the limit go up while more is held than garbage can be collected from, until ctx ends. With ten thousand
-// answers waiting, or bodies of 256 MiB on their way, staying below it took most of the processor's time and gained
-// nothing. A limit that somebody else has set stays.
+// followMemory lets the limit go up while more is held than garbage can be collected from, until ctx ends. With ten
+// thousand answers waiting, staying below it took most of the processor's time and gained nothing. A limit that somebody
+// else has set stays.
 func followMemory(ctx context.Context) error {
 	const every = time.Second
 	if debug.SetMemoryLimit(-1) != memoryLimit {

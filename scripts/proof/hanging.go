@@ -45,51 +45,65 @@ func (p *program) hang(ctx context.Context, most float64, count *Count) (err err
 	if err != nil {
 		return err
 	}
-	var conns []net.Conn
-	defer func() {
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	}()
-	var refused atomic.Int64
-	var readers sync.WaitGroup
+	c := new(crowd)
+	defer c.leave()
 	for i := range endpoints {
 		n := each
 		if i == endpoints-1 {
 			n += over
 		}
 		for range n {
-			c, dialErr := p.post(ctx, fmt.Sprintf("hang%d", i))
-			if dialErr != nil {
-				return dialErr
+			if err = c.join(ctx, p, fmt.Sprintf("hang%d", i)); err != nil {
+				return err
 			}
-			conns = append(conns, c)
-			readers.Go(func() {
-				head := make([]byte, len("HTTP/1.1 503"))
-				if n, _ := io.ReadFull(c, head); n == len(head) && strings.HasSuffix(string(head), " 503") {
-					refused.Add(1)
-				}
-			})
 		}
 	}
-	count.Tried = int64(len(conns))
-	if p.eventually(ctx, 10*time.Second, func() bool { return refused.Load() >= over }); refused.Load() != over {
-		count.Break("%d answers over the limit were refused with 503, want %d", refused.Load(), over)
+	count.Tried = int64(len(c.conns))
+	if p.eventually(ctx, 10*time.Second, func() bool { return c.refused.Load() >= over }); c.refused.Load() != over {
+		count.Break("%d answers over the limit were refused with 503, want %d", c.refused.Load(), over)
 	}
 	if err = p.beside(ctx, quiet, count); err != nil {
 		return err
 	}
-	memory := float64(p.status("VmRSS")) / megabyte
+	memory := float64(p.resident()) / megabyte
 	count.Peak("MB of memory at most", memory)
 	if memory > most {
 		count.Break("%.0f MB of memory", memory)
 	}
-	for _, c := range conns {
-		_ = c.Close()
-	}
-	readers.Wait()
+	c.leave()
 	p.freed(ctx, count)
 	return nil
+}
+
+// crowd is senders whose answers hang or wait. Those that were told that there are too many are counted.
+type crowd struct {
+	conns   []net.Conn
+	refused atomic.Int64
+	readers sync.WaitGroup
+}
+
+// join sends a webhook and waits for its answer beside.
+func (c *crowd) join(ctx context.Context, p *program, endpoint string) error {
+	conn, err := p.post(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	c.conns = append(c.conns, conn)
+	c.readers.Go(func() {
+		head := make([]byte, len("HTTP/1.1 503"))
+		if n, _ := io.ReadFull(conn, head); n == len(head) && strings.HasSuffix(string(head), " 503") {
+			c.refused.Add(1)
+		}
+	})
+	return nil
+}
+
+// leave ends them. It may be called again.
+func (c *crowd) leave() {
+	for _, conn := range c.conns {
+		_ = conn.Close()
+	}
+	c.readers.Wait()
 }
 
 // beside compares what webhooks take with what they take at a program that does nothing else, by turns, so that whatever
@@ -123,7 +137,7 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 	for i := range programs {
 		used[i] += programs[i].processor()
 	}
-	loaded, alone := percentile(took[0], 99), percentile(took[1], 99)
+	loaded, alone := p99Of(took[0]), p99Of(took[1])
 	count.Peak("ms p99 of others at most", loaded.Seconds()*1000)
 	count.Peak("ms where none hangs at most", alone.Seconds()*1000)
 	count.Peak("times the p99 where none hangs at most", loaded.Seconds()/alone.Seconds())
@@ -149,10 +163,10 @@ func (p *program) settle(ctx context.Context) {
 	})
 }
 
-// percentile sorts what was taken.
-func percentile(took []time.Duration, percent int) time.Duration {
+// p99Of sorts what was taken and returns the 99th percentile.
+func p99Of(took []time.Duration) time.Duration {
 	slices.Sort(took)
-	return took[len(took)*percent/100]
+	return took[len(took)*99/100]
 }
 
 // freed waits until no answer hangs any more; all their senders have left.

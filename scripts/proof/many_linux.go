@@ -98,8 +98,8 @@ func (r *rig) again(ctx context.Context) error {
 	return nil
 }
 
-// million returns a data folder with so many captures, of the kind that the inspector is measured with, and its size. It is
-// made once, in minutes.
+// million returns a data folder with so many captures, of the kind that the inspector is measured with, and its size. It
+// is made once, in minutes.
 func (b *Build) million(ctx context.Context) (folder string, size int64, err error) {
 	const captures = "1000000"
 	tests, err := b.lab.Whole().Tests(ctx, "./inspector")

@@ -203,7 +203,7 @@ func through(ctx context.Context, address, text string) error {
 	}
 	defer conn.Close() //nolint:errcheck // nothing is to be kept
 	if _, err = conn.Write([]byte(text)); err != nil {
-		return nil //nolint:nilerr // it was refused before its end
+		return nil // it was refused before its end
 	}
 	half, ok := conn.(*net.TCPConn)
 	if ok && strings.HasSuffix(text, "half") { // its end never comes
@@ -215,7 +215,7 @@ func through(ctx context.Context, address, text string) error {
 			return err
 		}
 		if _, err = conn.Read(make([]byte, 4096)); err != nil {
-			return nil //nolint:nilerr // it was closed, or nothing more comes
+			return nil // it was closed, or nothing more comes
 		}
 	}
 }
@@ -295,7 +295,10 @@ func (p *program) acceptedTargets(ctx context.Context) ([]string, error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, 64<<20)
 	for lines.Scan() {
-		var one struct{ Target, Class string }
+		var one struct {
+			Target string `json:"target"`
+			Class  string `json:"class"`
+		}
 		if err = json.Unmarshal(lines.Bytes(), &one); err != nil {
 			return nil, err
 		}

@@ -42,7 +42,8 @@ type audience struct {
 	ended  sync.WaitGroup
 }
 
-// view compares how fast captures reach viewers with and without some who read nothing, and waits until those are given up.
+// view compares how fast captures reach viewers with and without some who read nothing, and waits until those are given
+// up.
 func view(ctx context.Context, p *program, count *Count) error {
 	reading, stalled, rounds := 900, 100, 100
 	if p.short {
@@ -77,7 +78,7 @@ func view(ctx context.Context, p *program, count *Count) error {
 	}
 	count.Peak("ms p99 until others had it at most", during.Seconds()*1000)
 	count.Peak("ms without those that stopped at most", before.Seconds()*1000)
-	count.Peak("MB of memory at most", float64(p.status("VmRSS"))/megabyte)
+	count.Peak("MB of memory at most", float64(p.resident())/megabyte)
 	a.judge(count, reading, gone)
 	if during > 250*time.Millisecond && during > 2*before && !p.short {
 		count.Break("p99 until others had it is %v, and %v without those that stopped", during, before)
@@ -110,7 +111,7 @@ const stalledLimit = 15 * time.Second
 func (a *audience) judge(count *Count, reading int, gone departure) {
 	const most = 300
 	count.Peak("s at most until those that stopped were given up", gone.after.Seconds())
-	switch memory := float64(a.p.status("VmRSS")) / megabyte; {
+	switch memory := float64(a.p.resident()) / megabyte; {
 	case gone.left > reading:
 		count.Break("%d viewers are left %v after some stopped reading, want %d", gone.left, stalledLimit, reading)
 	case gone.left < reading:
@@ -134,6 +135,10 @@ func (a *audience) join(ctx context.Context, i int, still bool) error {
 	}
 	_ = resp.Body.Close()
 	a.conns = append(a.conns, conn)
+	// The library's own handler gives a pong a second, and ends the reading of a viewer who is late with one.
+	conn.SetPingHandler(func(text string) error {
+		return conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(patience))
+	})
 	if err = conn.WriteJSON(map[string]string{"token": a.p.Token}); err != nil {
 		return err
 	}
@@ -200,7 +205,7 @@ func (a *audience) show(ctx context.Context, viewers, captures int) (time.Durati
 		}
 		all = append(all, took...)
 	}
-	return percentile(all, 99), nil
+	return p99Of(all), nil
 }
 
 func (a *audience) send(ctx context.Context, header http.Header) error {
