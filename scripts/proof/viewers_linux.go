@@ -57,7 +57,7 @@ func view(ctx context.Context, p *program, count *Count) error {
 		}
 	}
 	count.Tried = int64(reading + stalled)
-	before, err := a.show(ctx, reading, rounds)
+	before, err := a.show(ctx, reading, rounds, nil)
 	if err != nil {
 		return err
 	}
@@ -69,10 +69,11 @@ func view(ctx context.Context, p *program, count *Count) error {
 	if err = a.stall(ctx); err != nil {
 		return err
 	}
-	left := make(chan departure, 1)
-	go func() { left <- a.departure(ctx, reading) }()
-	during, err := a.show(ctx, reading, rounds)
-	gone := <-left
+	var gone departure
+	left := make(chan struct{})
+	go func() { defer close(left); gone = a.departure(ctx, reading) }()
+	during, err := a.show(ctx, reading, rounds, left)
+	<-left
 	if err != nil {
 		return err
 	}
@@ -178,9 +179,10 @@ func (a *audience) leave() {
 	a.ended.Wait()
 }
 
-// stall sends captures with large heads, which a frame carries, until more is to be read than a connection buffers.
+// stall sends captures with large heads, which a frame carries, until more is to be read than a connection buffers: those
+// who read have them all, and the slowest of the others is behind.
 func (a *audience) stall(ctx context.Context) error {
-	const captures, size = 60, 60_000
+	const captures, size, behind = 100, 60_000, 20
 	for range captures {
 		if err := a.send(ctx, http.Header{"X-Large": {strings.Repeat("x", size)}}); err != nil {
 			return err
@@ -188,14 +190,25 @@ func (a *audience) stall(ctx context.Context) error {
 		if _, err := a.seen(ctx, cap(a.took)); err != nil {
 			return err
 		}
+		if a.p.metric(ctx, "hookrange_live_lag_facts") >= behind {
+			return nil
+		}
 	}
-	return nil
+	return errors.New("those who read nothing hold nothing up")
 }
 
-// show sends captures one by one and returns the 99th percentile of how long it was until each viewer had them.
-func (a *audience) show(ctx context.Context, viewers, captures int) (time.Duration, error) {
+// show sends captures one by one, up to so many or until some viewers have left, and returns the 99th percentile of how
+// long it was until each viewer had them.
+func (a *audience) show(ctx context.Context, viewers, captures int, left <-chan struct{}) (time.Duration, error) {
 	var all []time.Duration
 	for range captures {
+		select {
+		case <-left:
+			if len(all) > 0 {
+				return p99Of(all), nil
+			}
+		default:
+		}
 		if err := a.send(ctx, nil); err != nil {
 			return 0, err
 		}
