@@ -57,12 +57,11 @@ func ownTerminal() console.Terminal {
 func tune() {
 	const (
 		percent    = 400
-		limit      = 224 << 20
 		processors = 4
 	)
 	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < processors {
 		runtime.GOMAXPROCS(processors)

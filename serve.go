@@ -109,7 +109,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	return together(ctx,
 		func(ctx context.Context) error { return h.edge.Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
-		h.resolver().Run, h.tests.Run, h.forwards.Run,
+		h.resolver().Run, h.tests.Run, h.forwards.Run, followMemory,
 	)
 }
 

@@ -26,7 +26,17 @@ func abuses() []Experiment {
 			Goal:     100_000,
 			Controls: []string{"unbounded-waiting"},
 			Certain:  true,
-			Try:      serving(hangingSettings(), hang),
+			Try:      serving(hangingSettings("hang/for=10m"), hang(250)),
+		},
+		{
+			Name:     "waiting",
+			Promise:  "10 000 answers wait for minutes within 500 MB of memory, and others are answered as fast as by a program in which none waits, for the same of the processor",
+			Unit:     "waiting answers",
+			Goal:     100_000,
+			Controls: []string{"fixed-limit"},
+			Certain:  true,
+			Long:     true,
+			Try:      serving(hangingSettings("200/after=10m"), hang(500)),
 		},
 		{
 			Name:     "bad-secret",
@@ -80,11 +90,11 @@ func (*program) eventually(ctx context.Context, limit time.Duration, so func() b
 	}
 }
 
-// status returns a size from the program's status file, in bytes; 0 where there is none.
-func (p *program) status(field string) int64 {
+// resident returns how many bytes of memory the program has; 0 where that cannot be told.
+func (p *program) resident() int64 {
 	for line := range strings.Lines(readAll(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))) {
 		var kb int64
-		if n, err := fmt.Sscanf(line, field+": %d kB", &kb); err == nil && n == 1 {
+		if n, err := fmt.Sscanf(line, "VmRSS: %d kB", &kb); err == nil && n == 1 {
 			return kb << 10
 		}
 	}
@@ -122,7 +132,7 @@ func flood(ctx context.Context, p *program, count *Count) error {
 	senders := l.send(ctx, p.hook("default"), load)
 	p.eventually(ctx, patience, func() bool { return l.count() >= good })
 	senders.end()
-	memory := p.status("VmRSS")
+	memory := p.resident()
 	var sent, answered atomic.Int64
 	var all sync.WaitGroup
 	for range load {
@@ -139,7 +149,7 @@ func flood(ctx context.Context, p *program, count *Count) error {
 	}
 	all.Wait()
 	count.Tried = answered.Load()
-	count.Peak("MB of memory gained at most", float64(p.status("VmRSS")-memory)/megabyte)
+	count.Peak("MB of memory gained at most", float64(p.resident()-memory)/megabyte)
 	if n := bad - answered.Load(); n > 0 && ctx.Err() == nil {
 		count.Break("%d of %d were not answered 401 or 503", n, bad)
 	}

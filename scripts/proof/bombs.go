@@ -73,7 +73,9 @@ func (p *program) cost(ctx context.Context, client *http.Client, body []byte) (u
 	if err = errors.Join(err, list.Close()); err != nil {
 		return 0, 0, fmt.Errorf("cannot be shown: %w", err)
 	}
-	p.settle(ctx)
+	if !p.short {
+		p.settle(ctx)
+	}
 	return p.processor() - before, answered, nil
 }
 

@@ -16,18 +16,23 @@ import (
 
 const hangingEndpoints = 10
 
-func hangingSettings() string {
+func hangingSettings(respond string) string {
 	var b strings.Builder
 	b.WriteString(settings)
 	for i := range hangingEndpoints {
-		fmt.Fprintf(&b, "  - {name: hang%d, secret: %s, respond: hang/for=10m, retention: {accepted: {count: 100}}}\n", i, secret)
+		fmt.Fprintf(&b, "  - {name: hang%d, secret: %s, respond: %s, retention: {accepted: {count: 100}}}\n", i, secret, respond)
 	}
 	return b.String()
 }
 
-// hang lets as many answers hang as may, and some more, and looks at what it costs the others.
-func hang(ctx context.Context, p *program, count *Count) (err error) {
-	const over, most = 20, 250
+// hang is a try that lets as many answers hang or wait as may, and some more, and looks at what it costs the others. All
+// must do with so many megabytes.
+func hang(most float64) func(ctx context.Context, p *program, count *Count) error {
+	return func(ctx context.Context, p *program, count *Count) error { return p.hang(ctx, most, count) }
+}
+
+func (p *program) hang(ctx context.Context, most float64, count *Count) (err error) {
+	const over = 20
 	endpoints, each := hangingEndpoints, 1000
 	if p.short {
 		endpoints = 1
@@ -40,57 +45,71 @@ func hang(ctx context.Context, p *program, count *Count) (err error) {
 	if err != nil {
 		return err
 	}
-	var conns []net.Conn
-	defer func() {
-		for _, c := range conns {
-			_ = c.Close()
-		}
-	}()
-	var refused atomic.Int64
-	var readers sync.WaitGroup
+	c := new(crowd)
+	defer c.leave()
 	for i := range endpoints {
 		n := each
 		if i == endpoints-1 {
 			n += over
 		}
 		for range n {
-			c, dialErr := p.post(ctx, fmt.Sprintf("hang%d", i))
-			if dialErr != nil {
-				return dialErr
+			if err = c.join(ctx, p, fmt.Sprintf("hang%d", i)); err != nil {
+				return err
 			}
-			conns = append(conns, c)
-			readers.Go(func() {
-				head := make([]byte, len("HTTP/1.1 503"))
-				if n, _ := io.ReadFull(c, head); n == len(head) && strings.HasSuffix(string(head), " 503") {
-					refused.Add(1)
-				}
-			})
 		}
 	}
-	count.Tried = int64(len(conns))
-	if p.eventually(ctx, 10*time.Second, func() bool { return refused.Load() >= over }); refused.Load() != over {
-		count.Break("%d answers over the limit were refused with 503, want %d", refused.Load(), over)
+	count.Tried = int64(len(c.conns))
+	if p.eventually(ctx, 10*time.Second, func() bool { return c.refused.Load() >= over }); c.refused.Load() != over {
+		count.Break("%d answers over the limit were refused with 503, want %d", c.refused.Load(), over)
 	}
 	if err = p.beside(ctx, quiet, count); err != nil {
 		return err
 	}
-	memory := float64(p.status("VmRSS")) / megabyte
+	memory := float64(p.resident()) / megabyte
 	count.Peak("MB of memory at most", memory)
 	if memory > most {
 		count.Break("%.0f MB of memory", memory)
 	}
-	for _, c := range conns {
-		_ = c.Close()
-	}
-	readers.Wait()
+	c.leave()
 	p.freed(ctx, count)
 	return nil
+}
+
+// crowd is senders whose answers hang or wait. Those that were told that there are too many are counted.
+type crowd struct {
+	conns   []net.Conn
+	refused atomic.Int64
+	readers sync.WaitGroup
+}
+
+// join sends a webhook and waits for its answer beside.
+func (c *crowd) join(ctx context.Context, p *program, endpoint string) error {
+	conn, err := p.post(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	c.conns = append(c.conns, conn)
+	c.readers.Go(func() {
+		head := make([]byte, len("HTTP/1.1 503"))
+		if n, _ := io.ReadFull(conn, head); n == len(head) && strings.HasSuffix(string(head), " 503") {
+			c.refused.Add(1)
+		}
+	})
+	return nil
+}
+
+// leave ends them. It may be called again.
+func (c *crowd) leave() {
+	for _, conn := range c.conns {
+		_ = conn.Close()
+	}
+	c.readers.Wait()
 }
 
 // beside compares what webhooks take with what they take at a program that does nothing else, by turns, so that whatever
 // else the machine does meets both.
 func (p *program) beside(ctx context.Context, quiet *program, count *Count) error {
-	const goal, factor = 5 * time.Millisecond, 2
+	const goal, factor, effort = 5 * time.Millisecond, 2, 3
 	n := 1000
 	if p.short {
 		n = 100
@@ -99,7 +118,9 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 	programs := [2]*program{p, quiet}
 	var clients [2]*http.Client
 	var took [2][]time.Duration
+	var used [2]time.Duration
 	for i := range programs {
+		used[i] = -programs[i].processor()
 		clients[i] = programs[i].client()
 		defer clients[i].CloseIdleConnections()
 	}
@@ -113,10 +134,17 @@ func (p *program) beside(ctx context.Context, quiet *program, count *Count) erro
 			took[i] = append(took[i], time.Since(start))
 		}
 	}
-	loaded, alone := percentile(took[0], 99), percentile(took[1], 99)
+	for i := range programs {
+		used[i] += programs[i].processor()
+	}
+	loaded, alone := p99Of(took[0]), p99Of(took[1])
 	count.Peak("ms p99 of others at most", loaded.Seconds()*1000)
 	count.Peak("ms where none hangs at most", alone.Seconds()*1000)
 	count.Peak("times the p99 where none hangs at most", loaded.Seconds()/alone.Seconds())
+	count.Peak("times the processor's time at most", used[0].Seconds()/max(used[1], 10*time.Millisecond).Seconds())
+	if used[0] > effort*used[1] && !p.short {
+		count.Break("others took %v of the processor, and %v where none hangs", used[0], used[1])
+	}
 	if loaded > goal && loaded > factor*alone && !p.short {
 		count.Break("p99 of others is %v, and %v where none hangs", loaded, alone)
 	}
@@ -135,10 +163,10 @@ func (p *program) settle(ctx context.Context) {
 	})
 }
 
-// percentile sorts what was taken.
-func percentile(took []time.Duration, percent int) time.Duration {
+// p99Of sorts what was taken and returns the 99th percentile.
+func p99Of(took []time.Duration) time.Duration {
 	slices.Sort(took)
-	return took[len(took)*percent/100]
+	return took[len(took)*99/100]
 }
 
 // freed waits until no answer hangs any more; all their senders have left.

@@ -66,7 +66,7 @@ func pace(ctx context.Context, p *program, count *Count) error {
 			count.Break("%s %d of %d webhooks failed: %s", when, a.failed, len(a.took)+a.failed, a.why)
 			return
 		}
-		p99 := percentile(a.took, 99)
+		p99 := p99Of(a.took)
 		count.Peak("ms p99 "+when+" at most", p99.Seconds()*1000)
 		if p99 > goal && !p.short {
 			count.Break("p99 %s is %v", when, p99)
@@ -110,7 +110,7 @@ func (p *program) steadily(ctx context.Context, rate int, d time.Duration) (*ans
 	if ctx.Err() != nil {
 		return a, ctx.Err()
 	}
-	if by := percentile(late, 99); by > tolerance {
+	if by := p99Of(late); by > tolerance {
 		return a, fmt.Errorf("this machine is too busy: the senders themselves were %v late", by)
 	}
 	return a, nil

@@ -1,13 +1,12 @@
 package proof
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,16 +37,19 @@ type audience struct {
 	// began is when the capture at hand was sent, in nanoseconds; took how long it was until each viewer had it.
 	began atomic.Int64
 	took  chan time.Duration
-	ended sync.WaitGroup
+	// broken has why a viewer who reads got no more.
+	broken chan error
+	ended  sync.WaitGroup
 }
 
-// view compares how fast captures reach viewers with and without some who read nothing, and waits until those are given up.
+// view compares how fast captures reach viewers with and without some who read nothing, and waits until those are given
+// up.
 func view(ctx context.Context, p *program, count *Count) error {
 	reading, stalled, rounds := 900, 100, 100
 	if p.short {
 		reading, stalled, rounds = 30, 5, 10
 	}
-	a := &audience{p: p, took: make(chan time.Duration, reading)}
+	a := &audience{p: p, took: make(chan time.Duration, reading), broken: make(chan error, reading)}
 	defer a.leave()
 	for i := range reading {
 		if err := a.join(ctx, i, false); err != nil {
@@ -55,7 +57,7 @@ func view(ctx context.Context, p *program, count *Count) error {
 		}
 	}
 	count.Tried = int64(reading + stalled)
-	before, err := a.show(ctx, reading, rounds)
+	before, err := a.show(ctx, reading, rounds, nil)
 	if err != nil {
 		return err
 	}
@@ -67,16 +69,17 @@ func view(ctx context.Context, p *program, count *Count) error {
 	if err = a.stall(ctx); err != nil {
 		return err
 	}
-	left := make(chan departure, 1)
-	go func() { left <- a.departure(ctx, reading) }()
-	during, err := a.show(ctx, reading, rounds)
-	gone := <-left
+	var gone departure
+	left := make(chan struct{})
+	go func() { defer close(left); gone = a.departure(ctx, reading) }()
+	during, err := a.show(ctx, reading, rounds, left)
+	<-left
 	if err != nil {
 		return err
 	}
 	count.Peak("ms p99 until others had it at most", during.Seconds()*1000)
 	count.Peak("ms without those that stopped at most", before.Seconds()*1000)
-	count.Peak("MB of memory at most", float64(p.status("VmRSS"))/megabyte)
+	count.Peak("MB of memory at most", float64(p.resident())/megabyte)
 	a.judge(count, reading, gone)
 	if during > 250*time.Millisecond && during > 2*before && !p.short {
 		count.Break("p99 until others had it is %v, and %v without those that stopped", during, before)
@@ -109,7 +112,7 @@ const stalledLimit = 15 * time.Second
 func (a *audience) judge(count *Count, reading int, gone departure) {
 	const most = 300
 	count.Peak("s at most until those that stopped were given up", gone.after.Seconds())
-	switch memory := float64(a.p.status("VmRSS")) / megabyte; {
+	switch memory := float64(a.p.resident()) / megabyte; {
 	case gone.left > reading:
 		count.Break("%d viewers are left %v after some stopped reading, want %d", gone.left, stalledLimit, reading)
 	case gone.left < reading:
@@ -133,6 +136,10 @@ func (a *audience) join(ctx context.Context, i int, still bool) error {
 	}
 	_ = resp.Body.Close()
 	a.conns = append(a.conns, conn)
+	// The library's own handler gives a pong a second, and ends the reading of a viewer who is late with one.
+	conn.SetPingHandler(func(text string) error {
+		return conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(patience))
+	})
 	if err = conn.WriteJSON(map[string]string{"token": a.p.Token}); err != nil {
 		return err
 	}
@@ -142,12 +149,12 @@ func (a *audience) join(ctx context.Context, i int, still bool) error {
 	}
 	a.ended.Go(func() {
 		for {
-			_, frame, err := conn.NextReader()
+			_, text, err := conn.ReadMessage()
 			if err != nil {
+				a.broken <- err
 				return
 			}
-			text, err := io.ReadAll(frame)
-			if err == nil && strings.Contains(string(text), `"fact":"arrival"`) {
+			if bytes.Contains(text, []byte(`"fact":"arrival"`)) {
 				a.took <- time.Duration(time.Now().UnixNano() - a.began.Load())
 			}
 		}
@@ -172,9 +179,10 @@ func (a *audience) leave() {
 	a.ended.Wait()
 }
 
-// stall sends captures with large heads, which a frame carries, until more is to be read than a connection buffers.
+// stall sends captures with large heads, which a frame carries, until more is to be read than a connection buffers: those
+// who read have them all, and the slowest of the others is behind.
 func (a *audience) stall(ctx context.Context) error {
-	const captures, size = 60, 60_000
+	const captures, size, behind = 100, 60_000, 20
 	for range captures {
 		if err := a.send(ctx, http.Header{"X-Large": {strings.Repeat("x", size)}}); err != nil {
 			return err
@@ -182,14 +190,25 @@ func (a *audience) stall(ctx context.Context) error {
 		if _, err := a.seen(ctx, cap(a.took)); err != nil {
 			return err
 		}
+		if a.p.metric(ctx, "hookrange_live_lag_facts") >= behind {
+			return nil
+		}
 	}
-	return nil
+	return errors.New("those who read nothing hold nothing up")
 }
 
-// show sends captures one by one and returns the 99th percentile of how long it was until each viewer had them.
-func (a *audience) show(ctx context.Context, viewers, captures int) (time.Duration, error) {
+// show sends captures one by one, up to so many or until some viewers have left, and returns the 99th percentile of how
+// long it was until each viewer had them.
+func (a *audience) show(ctx context.Context, viewers, captures int, left <-chan struct{}) (time.Duration, error) {
 	var all []time.Duration
 	for range captures {
+		select {
+		case <-left:
+			if len(all) > 0 {
+				return p99Of(all), nil
+			}
+		default:
+		}
 		if err := a.send(ctx, nil); err != nil {
 			return 0, err
 		}
@@ -199,7 +218,7 @@ func (a *audience) show(ctx context.Context, viewers, captures int) (time.Durati
 		}
 		all = append(all, took...)
 	}
-	return percentile(all, 99), nil
+	return p99Of(all), nil
 }
 
 func (a *audience) send(ctx context.Context, header http.Header) error {
@@ -230,8 +249,11 @@ func (a *audience) seen(ctx context.Context, viewers int) ([]time.Duration, erro
 		select {
 		case took := <-a.took:
 			all = append(all, took)
+		case err := <-a.broken:
+			return nil, fmt.Errorf("a viewer who reads was left: %w", err)
 		case <-late.C:
-			return nil, fmt.Errorf("%d of %d viewers were shown a capture in time, the slowest of them after %v", len(all), viewers, slices.Max(append(all, 0)))
+			return nil, fmt.Errorf("%d of %d viewers were shown a capture in time, %.0f are left, at most %.0f facts behind",
+				len(all), viewers, a.p.metric(ctx, "hookrange_live_sockets"), a.p.metric(ctx, "hookrange_live_lag_facts"))
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
