@@ -8,6 +8,7 @@ import { SavedFilters } from './filters.svelte';
 import { Live } from './live.svelte';
 import { ReadState } from './read.svelte';
 import { pathOf, router } from './router.svelte';
+import { said } from './said';
 import { maskUrl } from './senders';
 import { api, session } from './session.svelte';
 
@@ -126,7 +127,7 @@ export class Workspace {
       this.error = '';
     } catch (cause) {
       this.missing = cause instanceof ApiError && cause.status === 404;
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 
