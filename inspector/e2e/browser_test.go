@@ -58,6 +58,7 @@ func TestBrowser(t *testing.T) {
 		"captures are sent on":               testSendOn,
 		"new captures are forwarded":         testForwards,
 		"captures are taken out":             testTakeOut,
+		"what is copied is what is shown":    testCopies,
 		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Capture } from '../src/lib/api';
-import { answer, between, bytes, dateTime, duration, gap, relative, title } from '../src/lib/format';
+import { ago, answer, between, bytes, dateTime, duration, gap, moment, relative, title } from '../src/lib/format';
 import { capture, outcome } from './made';
 
 test.each([
@@ -73,4 +73,21 @@ test('the title of a body that did not come whole says so', () => {
   expect(of({ reason: 'body_slow', body_size: 0, content_length: 4096 })).toBe('Too slow · JSON, no body kept');
   expect(of({ reason: 'secret_wrong' })).toBe('json, 10.5 MB');
   expect(title(capture(1, { payload: { ...json, title: '' } }))).toBe('POST /hooks/a');
+});
+
+test('when something came says the day where it is another one', () => {
+  const at = (year: number, month: number, day: number, hour = 12) => new Date(year, month - 1, day, hour, 3, 4, 5);
+  const now = at(2026, 11, 22, 14).getTime();
+  expect(moment(at(2026, 11, 22).toISOString(), now)).toBe('12:03:04.005');
+  expect(moment(at(2026, 11, 19).toISOString(), now)).toBe('11-19 12:03');
+  expect(moment(at(2025, 11, 22).toISOString(), now)).toBe('2025-11-22');
+  expect(moment('nonsense', now)).toBe('nonsense');
+});
+
+test('what has come and is of a time to come says that the clocks differ', () => {
+  const now = Date.parse('2026-11-22T12:00:00Z');
+  expect(ago('2026-11-22T11:57:00Z', now)).toBe('3 min ago');
+  expect(ago('2026-11-22T12:00:01Z', now)).toBe('just now');
+  expect(ago('2026-11-22T12:00:40Z', now)).toBe('40 s ahead');
+  expect(ago('2026-11-19T12:00:00Z', now)).toBe('3 d ago');
 });

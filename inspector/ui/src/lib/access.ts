@@ -40,7 +40,3 @@ export const actions: Record<string, string> = {
 export function deed(entry: AuditEntry): string {
   return actions[entry.action] ?? (entry.details.some((d) => d.name === 'reveal') ? 'read with secrets shown' : entry.action);
 }
-
-export function said(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}

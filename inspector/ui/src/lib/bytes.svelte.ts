@@ -1,4 +1,5 @@
 // Bytes of a capture (body, raw request, stored object), read only as far as they are looked at.
+import { said } from './said';
 import { api, session } from './session.svelte';
 
 /** How much is read and rendered without being asked. */
@@ -28,7 +29,7 @@ export class Bytes {
       this.whole = read.whole;
       this.error = '';
     } catch (cause) {
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     } finally {
       this.loading = false;
     }

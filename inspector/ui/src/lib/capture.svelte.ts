@@ -4,6 +4,7 @@ import { path } from './api';
 import type { Feed } from './feed.svelte';
 import { parseJson } from './json';
 import { deletes } from './rows';
+import { said } from './said';
 import { api, session } from './session.svelte';
 
 export class Detail {
@@ -56,7 +57,7 @@ export class Detail {
       this.error = '';
       await Promise.all([this.#loadDelivery(capture.delivery), this.#loadReplays()]);
     } catch (cause) {
-      if (!this.#stopped) this.error = cause instanceof Error ? cause.message : String(cause);
+      if (!this.#stopped) this.error = said(cause);
     }
   }
 

@@ -26,7 +26,8 @@ function copyBySelection(text: string): boolean {
   area.className = 'offscreen';
   area.setAttribute('aria-hidden', 'true');
   const focused = document.activeElement;
-  document.body.append(area);
+  // What is outside of an open sheet cannot be selected.
+  (document.querySelector('dialog[open]') ?? document.body).append(area);
   area.select();
   const done = document.execCommand('copy');
   area.remove();

@@ -6,6 +6,7 @@ import { exact } from './capture.svelte';
 import { diffJson, diffLines, type LineDiff, type Structural } from './diff';
 import { answer, bytes, dateTime, reason } from './format';
 import { parseJson } from './json';
+import { said } from './said';
 import { api, session } from './session.svelte';
 
 /** More of a body is not compared. */
@@ -83,7 +84,7 @@ export class Comparison {
       this.body = a.whole && b.whole ? bodyDiff(a.data, b.data) : { kind: 'large' };
       this.error = '';
     } catch (cause) {
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 }

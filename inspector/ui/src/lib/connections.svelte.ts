@@ -1,6 +1,7 @@
 // Connections to the endpoint's own listener: loaded page by page, newest first, kept up to date by facts.
 import type { Api, Connection, ConnectionList, Fact } from './api';
 import { path } from './api';
+import { said } from './said';
 
 const pageSize = 100;
 /** Facts that come close together are shown together. */
@@ -103,7 +104,7 @@ export class Connections {
       this.notCounted = page.counted ? '' : page.not_counted;
       this.error = '';
     } catch (cause) {
-      if (!this.#stopped) this.error = cause instanceof Error ? cause.message : String(cause);
+      if (!this.#stopped) this.error = said(cause);
     }
   }
 }

@@ -1,6 +1,7 @@
 // The endpoints of the server, for the switcher and the first screen.
 import type { Endpoint } from './api';
 import { path } from './api';
+import { said } from './said';
 import { api } from './session.svelte';
 
 /** The endpoints of conformance runs are shown with their run. */
@@ -18,7 +19,7 @@ class Endpoints {
       this.loaded = true;
       this.error = '';
     } catch (cause) {
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 

@@ -5,6 +5,7 @@ import { Attempts } from './attempts';
 import { layout, lineAt, type Line, placeOf } from './lines';
 import { disorder, type Mark, marksOf } from './marks';
 import { applyChanges, deletes, find, indexOf, merge } from './rows';
+import { said } from './said';
 
 export interface FeedFilter {
   class: Class | '';
@@ -296,7 +297,7 @@ export class Feed {
     } catch (cause) {
       if (cause instanceof DOMException && cause.name === 'AbortError') return;
       this.loading = false;
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 }

@@ -48,6 +48,14 @@ export function clock(iso: string): string {
   return utc() ? d.toISOString().slice(11) : localClock(d);
 }
 
+/** When something came: the time of day; of another day its date and the minute, of another year the date. */
+export function moment(iso: string, now: number): string {
+  const at = dateTime(iso);
+  const day = date(new Date(now).toISOString());
+  if (at === iso || at.startsWith(day)) return clock(iso);
+  return at.startsWith(day.slice(0, 4)) ? at.slice(5, 16) : at.slice(0, 10);
+}
+
 /** Date and time with milliseconds, in the zone that is preferred. */
 export function dateTime(iso: string): string {
   const d = new Date(iso);
@@ -90,6 +98,9 @@ export function relative(iso: string, now: number): string {
   else text = `${Math.floor(v / 86_400)} d`;
   return s > 0 ? `in ${text}` : `${text} ago`;
 }
+
+/** Like relative, of what has happened: a time to come can only be by another clock. */
+export const ago = (iso: string, now: number): string => relative(iso, now).replace(/^in (.*)/, '$1 ahead');
 
 /** Like relative, but to the second in the last ten minutes: "in 9:59" */
 export function countdown(iso: string, now: number): string {

@@ -1,6 +1,7 @@
 // The policies that senders claim, and which one an endpoint's sender does.
 import type { Capture, Policy } from './api';
 import { prefs } from './prefs.svelte';
+import { said } from './said';
 import { api } from './session.svelte';
 
 class Policies {
@@ -16,7 +17,7 @@ class Policies {
       this.error = '';
     } catch (cause) {
       this.#asked = false;
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 

@@ -71,6 +71,13 @@ export function testsPath(run = '', testCase = '', other = ''): string {
   return parts.join('/') + (other === '' ? '' : '?with=' + encodeURIComponent(other));
 }
 
+/** Whether a click on a link is for the page and not for another tab; then the browser does nothing with it. */
+export function inPage(event: MouseEvent): boolean {
+  const own = !event.ctrlKey && !event.metaKey && !event.shiftKey;
+  if (own) event.preventDefault();
+  return own;
+}
+
 class Router {
   route = $state.raw<Route>(parseRoute(location.pathname + location.search));
 

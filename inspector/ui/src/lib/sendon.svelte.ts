@@ -3,6 +3,7 @@ import type { Capture, Pair, Replay, ReplayResult } from './api';
 import { path } from './api';
 import { readSome } from './bytes.svelte';
 import type { FeedFilter } from './feed.svelte';
+import { said } from './said';
 import { api } from './session.svelte';
 
 const largestEdit = 1 << 20;
@@ -161,5 +162,3 @@ export function grouped(tries: readonly Replay[]): Replay[][] {
   for (const one of tries) byId.set(one.id, [...(byId.get(one.id) ?? []), one]);
   return [...byId.values()].reverse();
 }
-
-export const said = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause));

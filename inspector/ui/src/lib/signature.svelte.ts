@@ -1,6 +1,7 @@
 // The signature lab of one capture. What is typed stays in this object and goes to the server only.
 import type { Signature } from './api';
 import type { Detail } from './capture.svelte';
+import { said } from './said';
 import { api } from './session.svelte';
 
 export class Lab {
@@ -32,7 +33,7 @@ export class Lab {
       const result = await api.json<Signature>(this.#detail.route + '/signature', { method: 'POST', json: this.#typed() });
       if (call === this.#calls) [this.result, this.error] = [result, ''];
     } catch (cause) {
-      if (call === this.#calls) [this.result, this.error] = [null, cause instanceof Error ? cause.message : String(cause)];
+      if (call === this.#calls) [this.result, this.error] = [null, said(cause)];
     } finally {
       if (call === this.#calls) this.busy = false;
     }

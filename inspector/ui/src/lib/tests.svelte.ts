@@ -1,6 +1,7 @@
 // Conformance runs: the list, one run, and what they share.
 import type { components } from './schema.gen';
 import { path } from './api';
+import { said } from './said';
 import { api, session } from './session.svelte';
 
 type Schemas = components['schemas'];
@@ -210,8 +211,4 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     }, { once: true });
   });
-}
-
-export function said(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

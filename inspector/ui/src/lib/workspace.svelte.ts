@@ -8,6 +8,7 @@ import { SavedFilters } from './filters.svelte';
 import { Live } from './live.svelte';
 import { ReadState } from './read.svelte';
 import { pathOf, router } from './router.svelte';
+import { said } from './said';
 import { maskUrl } from './senders';
 import { api, session } from './session.svelte';
 
@@ -43,7 +44,6 @@ export class Workspace {
   /** The hook URL as it may be shown: masked unless secrets are revealed. */
   url = $derived(session.reveal && this.#shown ? this.#shown : maskUrl(this.settings?.url ?? '', [this.settings?.secret]));
 
-  #exact: Promise<Endpoint> | null = null;
   #patience: ReturnType<typeof setTimeout> | undefined;
   #refreshing: ReturnType<typeof setTimeout> | undefined;
   #onLook = () => document.visibilityState === 'visible' && void this.refresh();
@@ -126,7 +126,7 @@ export class Workspace {
       this.error = '';
     } catch (cause) {
       this.missing = cause instanceof ApiError && cause.status === 404;
-      this.error = cause instanceof Error ? cause.message : String(cause);
+      this.error = said(cause);
     }
   }
 
@@ -135,7 +135,6 @@ export class Workspace {
     this.settings = settings;
     this.counts = settings.counts;
     this.forwards = settings.forwards;
-    this.#exact = null;
     this.#shown = '';
   }
 
@@ -157,13 +156,12 @@ export class Workspace {
     }
   }
 
-  /** The settings with their secrets shown, asked for only when somebody wants to see or copy them. */
+  /**
+   * The settings with their secrets shown, asked for each time that somebody wants to see or copy them: no fact tells of
+   * a secret that was changed elsewhere.
+   */
   exact(): Promise<Endpoint> {
-    this.#exact ??= api.json<Endpoint>(path('endpoints', this.name), { query: { reveal: true } }).catch((cause: unknown) => {
-      this.#exact = null;
-      throw cause;
-    });
-    return this.#exact;
+    return api.json<Endpoint>(path('endpoints', this.name), { query: { reveal: true } });
   }
 
   exactUrl = async (): Promise<string> => (await this.exact()).url;
