@@ -1242,7 +1242,7 @@ export interface components {
                     age_ms?: number;
                 };
             };
-            /** @description The configuration file owns it and wins at each start. */
+            /** @description The settings file owns it and wins at each start. */
             readonly declared?: boolean;
             /** Format: date-time */
             readonly created_at?: string;
@@ -1423,7 +1423,7 @@ export interface components {
                     age_ms?: number;
                 };
             };
-            /** @description The configuration file owns it and wins at each start. */
+            /** @description The settings file owns it and wins at each start. */
             readonly declared: boolean;
             /** Format: date-time */
             readonly created_at: string;
