@@ -316,7 +316,7 @@ func benchFinds(b *testing.B, r *rig, s *store.Store, count uint64) {
 	} {
 		benchAsk(b, r, c.name, q(c.q), by(viewer.Key))
 	}
-	if a := r.call(b, http.MethodDelete, "/api/v1/tokens/"+viewer.Token.ID, ""); a.StatusCode != http.StatusNoContent {
+	if a := r.call(b, http.MethodDelete, "/api/v1/tokens/"+viewer.ID, ""); a.StatusCode != http.StatusNoContent {
 		b.Fatal(a.StatusCode, string(a.text))
 	}
 }
