@@ -206,6 +206,13 @@ func TestPage(t *testing.T) {
 	if a.Header.Get("Content-Type") != "text/javascript; charset=utf-8" || a.Header.Get("Etag") == "" {
 		t.Errorf("script: %v", a.Header)
 	}
+	for accepted, want := range map[string]string{"gzip, br": "gzip", "br, gzip;q=0": "", "": ""} {
+		packed := r.call(t, http.MethodGet, "/assets/app.js", "", anonymous, with("Accept-Encoding", accepted))
+		if got := packed.Header.Get("Content-Encoding"); got != want || packed.Header.Get("Vary") != "Accept-Encoding" ||
+			(want != "") != (len(packed.text) < len(a.text)) {
+			t.Errorf("for %q: %q, %d bytes, Vary %q", accepted, got, len(packed.text), packed.Header.Get("Vary"))
+		}
+	}
 	again := r.call(t, http.MethodGet, "/assets/app.js", "", anonymous, with("If-None-Match", a.Header.Get("Etag")))
 	if again.StatusCode != http.StatusNotModified || len(again.text) > 0 {
 		t.Errorf("unchanged: %d %q", again.StatusCode, again.text)

@@ -12,11 +12,17 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/klauspost/compress/gzip"
 )
 
 // page is the web page: its files as they were when the server was made.
 type page struct {
 	files map[string]file
+	// packed answers with a file, compressed for whom that suits. Nothing else of the inspector is compressed: what a sender
+	// sends stands beside secrets there, and the size would tell of them.
+	packed http.Handler
 }
 
 type file struct {
@@ -29,10 +35,15 @@ const index = "index.html"
 // newPage reads all files, so that only names that exist are ever public.
 func newPage(ui fs.FS) (*page, error) {
 	p := &page{files: map[string]file{}}
+	pack, err := gzhttp.NewWrapper(gzhttp.CompressionLevel(gzip.BestCompression), gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, fmt.Errorf("inspector: compress the page: %w", err)
+	}
+	p.packed = pack(http.HandlerFunc(p.write))
 	if ui == nil {
 		return p, nil
 	}
-	err := fs.WalkDir(ui, ".", func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(ui, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -99,20 +110,24 @@ func (p *page) serve(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return errMethod
 	}
-	f, found := p.find(r.URL.Path)
-	if !found {
+	if !p.has(r.URL.Path) {
 		return errNoRoute
 	}
+	p.packed.ServeHTTP(w, r)
+	return nil
+}
+
+func (p *page) write(w http.ResponseWriter, r *http.Request) {
+	f, _ := p.find(r.URL.Path)
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache")
 	h.Set("Etag", f.etag)
 	if strings.Contains(r.Header.Get("If-None-Match"), f.etag) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
 	h.Set("Content-Type", f.media)
 	h.Set("Content-Length", strconv.Itoa(len(f.data)))
 	// The client may be gone; there is nobody left to tell.
 	_, _ = w.Write(f.data)
-	return nil
 }

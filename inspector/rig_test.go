@@ -82,7 +82,7 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 		Rules: inspector.RuleTools{Check: edge.CheckAnswers, Try: edge.Try, Write: plan.Write},
 		UI: fstest.MapFS{
 			"index.html":    {Data: []byte("<!doctype html><title>page</title>")},
-			"assets/app.js": {Data: []byte("export {}")},
+			"assets/app.js": {Data: []byte("export {}" + strings.Repeat(" ", 2000))},
 		},
 	}
 	for _, c := range change {
