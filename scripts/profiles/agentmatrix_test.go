@@ -129,10 +129,11 @@ func TestAgentMatrix(t *testing.T) {
 			},
 		} {
 			for _, kind := range []string{"js", "python"} {
+				sender := test.sender
+				sender.kind = kind
 				t.Run(kind+" "+name, func(t *testing.T) {
 					t.Parallel()
-					test.sender.kind = kind
-					judgeReplay(t, house, test.sender, test.checks)
+					judgeReplay(t, house, sender, test.checks)
 				})
 			}
 		}
