@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
@@ -57,7 +58,10 @@ func TestLibraries(t *testing.T) {
 	for name, command := range libraries() {
 		t.Run(name, func(t *testing.T) {
 			command = strings.ReplaceAll(command, "$SENDERS", senders)
-			check(t, name, test(t, "langsmith-rules", "--sender", command, "--jobs", "12"))
+			args := []string{"langsmith-rules", "--sender", command}
+			run := test(t, append(args, "--jobs", "12")...)
+			calmly(t, &run, args)
+			check(t, name, run)
 		})
 	}
 }
@@ -84,6 +88,22 @@ func TestAgentServers(t *testing.T) {
 				"--set", `run={"mode":"ok","text":"hello"}`, "--set", `error={"mode":"error","text":"hello"}`,
 				"--set", `interrupt={"mode":"interrupt","text":"hello"}`, "--set", `slow={"mode":"slow","ms":600000}`))
 		})
+	}
+}
+
+// calmly runs the cases once more, one by one, that a late machine has left open.
+func calmly(t *testing.T, run *result.Run, args []string) {
+	t.Helper()
+	const late = 50 * time.Millisecond
+	for i := range run.Cases {
+		c := &run.Cases[i]
+		if c.Verdict != result.Inconclusive || c.Lag < late {
+			continue
+		}
+		t.Logf("%s is run again: this machine was up to %s late", c.ID, c.Lag)
+		if again := test(t, append(slices.Clip(args), "--case", c.ID)...); len(again.Cases) == 1 {
+			run.Cases[i] = again.Cases[0]
+		}
 	}
 }
 
