@@ -135,7 +135,7 @@ func locate(ctx context.Context, c *Client, capture string) (string, error) {
 		var err error
 		which = endpoint
 		if !isNumber(which) {
-			return "", &Error{text: fmt.Sprintf("capture %q: want a number, ENDPOINT/NUMBER or ENDPOINT/latest", capture), err: webhook.ErrInvalid}
+			return "", noCapture(capture)
 		}
 		if endpoint, err = o.holder(ctx, which); err != nil {
 			return "", err

@@ -17,6 +17,8 @@ import (
 
 const endpointsPath = "/api/v1/endpoints"
 
+func endpointPath(name string) string { return endpointsPath + "/" + url.PathEscape(name) }
+
 // Settings are the settings of an endpoint that a command line gives; nil ones are left alone.
 type Settings struct {
 	Secret         *string        `help:"Secret of the sender; an empty one makes a new random one."`
@@ -161,7 +163,7 @@ func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 		return &Error{text: "nothing to change", err: webhook.ErrInvalid, hint: "give at least one setting, such as --respond '503x2 200'"}
 	}
 	var ep api.Endpoint
-	in := call{method: http.MethodPatch, path: endpointsPath + "/" + url.PathEscape(opts.Name), query: revealing(opts.Reveal), body: body}
+	in := call{method: http.MethodPatch, path: endpointPath(opts.Name), query: revealing(opts.Reveal), body: body}
 	if err := c.do(ctx, in, &ep); err != nil {
 		return err
 	}
@@ -171,7 +173,7 @@ func UpdateEndpoint(ctx context.Context, c *Client, opts EndpointOptions, out io
 // ShowEndpoint prints an endpoint.
 func ShowEndpoint(ctx context.Context, c *Client, opts NameOptions, out io.Writer) error {
 	var ep api.Endpoint
-	in := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(opts.Name), query: revealing(opts.Reveal)}
+	in := call{method: http.MethodGet, path: endpointPath(opts.Name), query: revealing(opts.Reveal)}
 	if err := c.do(ctx, in, &ep); err != nil {
 		return err
 	}
@@ -198,7 +200,7 @@ func ListEndpoints(ctx context.Context, c *Client, opts ListOptions, out io.Writ
 
 // DeleteEndpoint deletes an endpoint with its captures and connections.
 func DeleteEndpoint(ctx context.Context, c *Client, opts NameOptions, out io.Writer) error {
-	in := call{method: http.MethodDelete, path: endpointsPath + "/" + url.PathEscape(opts.Name)}
+	in := call{method: http.MethodDelete, path: endpointPath(opts.Name)}
 	if err := c.do(ctx, in, nil); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func Export(ctx context.Context, c *Client, opts ExportOptions, out io.Writer) (
 	if opts.Reveal {
 		query.Set("reveal", "true")
 	}
-	resp, err := c.open(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(opts.Endpoint) + "/export", query: query})
+	resp, err := c.open(ctx, call{method: http.MethodGet, path: endpointPath(opts.Endpoint) + "/export", query: query})
 	if err != nil {
 		return Exported{}, err
 	}

@@ -95,7 +95,7 @@ type forward struct {
 // start checks that the endpoint is there and returns the seq to begin after.
 func (f *forward) start(ctx context.Context) (int64, error) {
 	var ep api.Endpoint
-	if err := f.client.do(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(f.opts.Endpoint)}, &ep); err != nil {
+	if err := f.client.do(ctx, call{method: http.MethodGet, path: endpointPath(f.opts.Endpoint)}, &ep); err != nil {
 		return 0, err
 	}
 	if f.opts.After != nil {
@@ -112,7 +112,7 @@ func (f *forward) page(ctx context.Context) error {
 	if len(classes) == 0 {
 		classes = []string{string(webhook.Accepted)}
 	}
-	base := "/api/v1/endpoints/" + url.PathEscape(f.opts.Endpoint)
+	base := endpointPath(f.opts.Endpoint)
 	after := strconv.FormatInt(f.after, 10)
 	var came api.Wait
 	query := url.Values{"after": {after}, "class": classes, "timeout": {forwardWait.String()}}

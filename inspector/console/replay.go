@@ -69,6 +69,11 @@ func Replay(ctx context.Context, c *Client, opts ReplayOptions, out io.Writer) e
 	return err
 }
 
+// noCapture tells how a command line names a capture.
+func noCapture(text string) error {
+	return &Error{text: fmt.Sprintf("capture %q: want a number, ENDPOINT/NUMBER or ENDPOINT/latest", text), err: webhook.ErrInvalid}
+}
+
 func isNumber(s string) bool {
 	_, err := strconv.ParseInt(s, 10, 64)
 	return err == nil
@@ -77,7 +82,7 @@ func isNumber(s string) bool {
 // holder finds the endpoint of a capture.
 func (o *onward) holder(ctx context.Context, seq string) (string, error) {
 	var list api.Endpoints
-	if err := o.client.do(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints"}, &list); err != nil {
+	if err := o.client.do(ctx, call{method: http.MethodGet, path: endpointsPath}, &list); err != nil {
 		return "", err
 	}
 	for _, ep := range list.Endpoints {
@@ -105,7 +110,7 @@ func (o *onward) seq(ctx context.Context, endpoint, which string) (int64, error)
 	if which != "latest" {
 		n, err := strconv.ParseInt(which, 10, 64)
 		if err != nil {
-			return 0, &Error{text: fmt.Sprintf("capture %q: want a number, ENDPOINT/NUMBER or ENDPOINT/latest", which), err: webhook.ErrInvalid}
+			return 0, noCapture(which)
 		}
 		return n, nil
 	}
@@ -115,7 +120,7 @@ func (o *onward) seq(ctx context.Context, endpoint, which string) (int64, error)
 // newest returns the seq of an endpoint's newest capture.
 func newest(ctx context.Context, c *Client, endpoint string) (int64, error) {
 	var page api.Captures
-	at := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
+	at := call{method: http.MethodGet, path: endpointPath(endpoint) + "/captures", query: url.Values{"limit": {"1"}}}
 	if err := c.do(ctx, at, &page); err != nil {
 		return 0, err
 	}
@@ -140,7 +145,7 @@ func (o *onward) each(ctx context.Context, opts *ReplayOptions, f func(endpoint 
 	}
 	for count := 0; ; {
 		var page api.Captures
-		at := call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(opts.Capture) + "/captures", query: query}
+		at := call{method: http.MethodGet, path: endpointPath(opts.Capture) + "/captures", query: query}
 		if err := o.client.do(ctx, at, &page); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -84,7 +83,7 @@ func (s *RuleSettings) rules(ctx context.Context, c *Client, name string) ([]api
 		return []api.AnswerRule{}, nil
 	}
 	var ep api.Endpoint
-	err := c.do(ctx, call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(name)}, &ep)
+	err := c.do(ctx, call{method: http.MethodGet, path: endpointPath(name)}, &ep)
 	return ep.Rules, err
 }
 
@@ -153,7 +152,7 @@ func Import(ctx context.Context, c *Client, opts ImportOptions, out io.Writer) e
 	}
 	if !opts.Look {
 		var ep api.Endpoint
-		path := endpointsPath + "/" + url.PathEscape(opts.Endpoint)
+		path := endpointPath(opts.Endpoint)
 		if err := c.do(ctx, call{method: http.MethodGet, path: path}, &ep); err != nil {
 			return err
 		}
@@ -258,7 +257,7 @@ func Try(ctx context.Context, c *Client, opts TryOptions, out io.Writer) error {
 	}
 	var got api.DryRun
 	in := call{
-		method: http.MethodPost, path: endpointsPath + "/" + url.PathEscape(opts.Endpoint) + "/dry-run", query: revealing(opts.Reveal), body: form,
+		method: http.MethodPost, path: endpointPath(opts.Endpoint) + "/dry-run", query: revealing(opts.Reveal), body: form,
 	}
 	if err := c.do(ctx, in, &got); err != nil {
 		return err

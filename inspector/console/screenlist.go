@@ -148,7 +148,7 @@ func (s *screen) load(ctx context.Context, filter string) ([]*api.Capture, error
 	}
 	for _, name := range names {
 		var page api.Captures
-		in := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(name) + "/captures", query: query}
+		in := call{method: http.MethodGet, path: endpointPath(name) + "/captures", query: query}
 		if err := s.client.do(ctx, in, &page); err != nil {
 			return nil, err
 		}

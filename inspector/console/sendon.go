@@ -68,7 +68,7 @@ func (o *onward) from(ctx context.Context, endpoint string) error {
 		return err
 	}
 	var ep api.Endpoint
-	if err := o.client.do(ctx, call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(endpoint)}, &ep); err != nil {
+	if err := o.client.do(ctx, call{method: http.MethodGet, path: endpointPath(endpoint)}, &ep); err != nil {
 		return err
 	}
 	bases := []string{o.client.Base, strings.TrimSuffix(info.HookBase, "/") + "/hooks/" + ep.Name}
@@ -80,7 +80,7 @@ func (o *onward) from(ctx context.Context, endpoint string) error {
 }
 
 func capturePath(endpoint string, seq int64) string {
-	return fmt.Sprintf("/api/v1/endpoints/%s/captures/%d", url.PathEscape(endpoint), seq)
+	return fmt.Sprintf("%s/captures/%d", endpointPath(endpoint), seq)
 }
 
 func revealed() url.Values { return url.Values{"reveal": {"true"}} }
@@ -126,7 +126,7 @@ func (o *onward) proof(ctx context.Context, endpoint string) (*webhook.SecretPol
 		return known, nil
 	}
 	var ep api.Endpoint
-	at := call{method: http.MethodGet, path: "/api/v1/endpoints/" + url.PathEscape(endpoint), query: revealed()}
+	at := call{method: http.MethodGet, path: endpointPath(endpoint), query: revealed()}
 	if err := o.client.do(ctx, at, &ep); err != nil {
 		return nil, err
 	}

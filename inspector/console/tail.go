@@ -58,7 +58,7 @@ func Tail(ctx context.Context, c *Client, opts TailOptions, out io.Writer) error
 	}
 	if opts.Endpoint != "" {
 		// The feed of an endpoint that is not there says nothing.
-		in := call{method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(opts.Endpoint)}
+		in := call{method: http.MethodGet, path: endpointPath(opts.Endpoint)}
 		if err := c.do(ctx, in, new(api.Endpoint)); err != nil {
 			return err
 		}

@@ -81,7 +81,7 @@ func (c *Client) waitAll(ctx context.Context, opts WaitOptions, query url.Values
 		query.Set("timeout", slice.String())
 		var got api.Wait
 		in := call{
-			method: http.MethodGet, path: endpointsPath + "/" + url.PathEscape(opts.Endpoint) + "/wait",
+			method: http.MethodGet, path: endpointPath(opts.Endpoint) + "/wait",
 			query: query, also: http.StatusRequestTimeout,
 		}
 		if err := c.do(ctx, in, &got); err != nil {

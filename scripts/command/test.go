@@ -240,7 +240,7 @@ func (c *Test) judge(ctx context.Context, t judging) error {
 		return err
 	}
 	screen := t.Out
-	if slices.ContainsFunc(c.Report, func(text string) bool { return strings.HasSuffix(text, "=-") }) {
+	if slices.ContainsFunc(c.Report, func(text string) bool { return strings.HasSuffix(text, "="+toOutput) }) {
 		screen = io.Discard
 	}
 	t.screen = NewScreen(screen, c.JSON)
