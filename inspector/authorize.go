@@ -190,11 +190,17 @@ func bearer(r *http.Request) string {
 	if len(values) != 1 {
 		return ""
 	}
-	scheme, token, found := strings.Cut(values[0], " ")
+	token, _ := afterBearer(values[0])
+	return token
+}
+
+// afterBearer returns the token of "Bearer TOKEN", and whether the text is of that form.
+func afterBearer(text string) (token string, found bool) {
+	scheme, token, found := strings.Cut(text, " ")
 	if !found || !strings.EqualFold(scheme, "Bearer") {
-		return ""
+		return "", false
 	}
-	return strings.TrimLeft(token, " ")
+	return strings.TrimLeft(token, " "), true
 }
 
 // masking returns the view in whose terms a caller searches: nil for exact. Who may not see secrets must not find

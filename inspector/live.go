@@ -143,8 +143,8 @@ func tokenOf(message []byte) string {
 		text = cmp.Or(hello.Token, hello.Authorization)
 	}
 	text = strings.TrimSpace(text)
-	if scheme, rest, found := strings.Cut(text, " "); found && strings.EqualFold(scheme, "Bearer") {
-		return strings.TrimSpace(rest)
+	if token, found := afterBearer(text); found {
+		return strings.TrimSpace(token)
 	}
 	return text
 }

@@ -107,11 +107,11 @@ func (p *page) has(urlPath string) bool {
 
 // serve answers with a file, which a browser has to ask for anew each time and gets only when it changed.
 func (p *page) serve(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return errMethod
-	}
 	if !p.has(r.URL.Path) {
 		return errNoRoute
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return errMethod
 	}
 	p.packed.ServeHTTP(w, r)
 	return nil

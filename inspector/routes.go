@@ -96,12 +96,7 @@ func (s *Server) routes() *mux.Router {
 	for _, known := range s.table() {
 		r.Handle(known.path, s.handle(known)).Methods(strings.Fields(known.methods)...).Name(known.name)
 	}
-	r.NotFoundHandler = s.handle(route{name: "page", need: everyone, answer: func(w http.ResponseWriter, r *http.Request) error {
-		if s.page.has(r.URL.Path) {
-			return s.page.serve(w, r)
-		}
-		return errNoRoute
-	}})
+	r.NotFoundHandler = s.handle(route{name: "page", need: everyone, answer: s.page.serve})
 	r.MethodNotAllowedHandler = s.handle(route{name: "none", need: everyone, answer: func(w http.ResponseWriter, req *http.Request) error {
 		w.Header().Set("Allow", strings.Join(allowed(r, req), ", "))
 		return errMethod
