@@ -252,9 +252,9 @@ func (c *caseRun) silent(at *lentEndpoint) string {
 // given up before it could connect.
 func (c *caseRun) unheard(at *lentEndpoint) finding {
 	f := finding{verdict: result.Inconclusive, silent: true, reason: c.silent(at)}
-	if e := &at.evidence; len(e.spawned) > 0 && swamped(e.lag) {
+	if e := &at.evidence; e.starved() {
 		f.lagged = true
-		f.reason += "; this machine was so busy, up to " + short(e.lag) + " late, that it may have kept the sender's program from sending"
+		f.reason += "; " + e.busy() + "it may have kept the sender's program from sending"
 	}
 	return f
 }
@@ -297,13 +297,13 @@ func (c *caseRun) judge(s *checkStep, at *lentEndpoint) finding {
 		}
 	}
 	f := s.check.judge(e)
-	if f.verdict == result.Fail && (kind.timed || f.few && !at.brief(e)) && len(e.spawned) > 0 && swamped(e.lag) {
+	if f.verdict == result.Fail && (kind.timed || f.few && !at.brief(e)) && e.starved() {
 		f.verdict, f.lagged = result.Inconclusive, true
-		f.reason = "this machine was so busy, up to " + short(e.lag) + " late, that it may have kept the sender's program from acting in time"
+		f.reason = e.busy() + "it may have kept the sender's program from acting in time"
 	}
-	if f.verdict == result.Fail && f.given && len(e.spawned) > 0 && swamped(e.lag) {
+	if f.verdict == result.Fail && f.given && e.starved() {
 		f.verdict, f.lagged = result.Inconclusive, true
-		f.reason = "this machine was so busy, up to " + short(e.lag) + " late, that the sender's program may not have seen its answer before its own timeout"
+		f.reason = e.busy() + "the sender's program may not have seen its answer before its own timeout"
 	}
 	switch {
 	case s.kind == "answered" && f.lagged:

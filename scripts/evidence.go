@@ -212,6 +212,13 @@ func startedAhead(start, limit, late time.Duration) time.Duration {
 // begins to run, may be late by any time: the canary, which sleeps most of the time, is let run before those that do not.
 func swamped(late time.Duration) bool { return late >= 200*time.Millisecond }
 
+// starved tells whether a program that sent this may have been kept from it by the machine; busy begins the reason.
+func (e *evidence) starved() bool { return len(e.spawned) > 0 && swamped(e.lag) }
+
+func (e *evidence) busy() string {
+	return "this machine was so busy, up to " + short(e.lag) + " late, that "
+}
+
 // lateness is how much later than planned the slowest answer began.
 func lateness(attempts []*attempt) time.Duration {
 	var worst time.Duration
