@@ -67,8 +67,7 @@ func damageFile(ctx context.Context, p *program, count *Count) error {
 
 // another returns a program like p, not started, with data of its own that goes when p's folder does.
 func (p *program) another(name string) (*program, error) {
-	own := &program{binary: p.binary, folder: filepath.Join(p.folder, name), short: p.short, build: p.build, log: new(output)}
-	own.data = filepath.Join(own.folder, "data")
+	own := programIn(filepath.Join(p.folder, name), p.binary, p.build)
 	if err := os.MkdirAll(own.data, 0o700); err != nil {
 		return own, err
 	}

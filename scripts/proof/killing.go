@@ -87,6 +87,14 @@ func (r *rig) account(ctx context.Context) error {
 		return fmt.Errorf("start again: %w", err)
 	}
 	r.count.Peak("s to start again at most", time.Since(start).Seconds())
+	if err := r.lost(ctx); err != nil {
+		return err
+	}
+	return r.program.kill()
+}
+
+// lost looks for everything that was answered before the program ended.
+func (r *rig) lost(ctx context.Context) error {
 	lost, err := r.ledger.missing(ctx, r.program)
 	if err != nil {
 		return err
@@ -97,7 +105,7 @@ func (r *rig) account(ctx context.Context) error {
 		r.count.Break("%d of %d answered captures are lost, answered %v to %v before the end%s", len(lost), r.ledger.count(),
 			r.ended.Sub(lost[0]).Round(time.Microsecond), r.ended.Sub(lost[len(lost)-1]).Round(time.Microsecond), r.story)
 	}
-	return r.program.kill()
+	return nil
 }
 
 // wait waits for a while at random, or until ctx ends.

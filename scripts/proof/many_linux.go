@@ -86,16 +86,7 @@ func (r *rig) again(ctx context.Context) error {
 	if took > inTime && !r.program.short {
 		r.count.Break("it was ready after %v", took.Round(time.Millisecond))
 	}
-	lost, err := r.ledger.missing(ctx, r.program)
-	if err != nil {
-		return err
-	}
-	r.count.Sum(wordsAnswered, int64(r.ledger.count()))
-	r.count.Sum(wordsLost, int64(len(lost)))
-	if len(lost) > 0 {
-		r.count.Break("%d of %d answered captures are lost", len(lost), r.ledger.count())
-	}
-	return nil
+	return r.lost(ctx)
 }
 
 // million returns a data folder with so many captures, of the kind that the inspector is measured with, and its size. It

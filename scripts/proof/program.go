@@ -61,8 +61,12 @@ func newProgram(ctx context.Context, b *Build, folder string) (*program, error) 
 	if err != nil {
 		return nil, err
 	}
-	p := &program{binary: binary, folder: folder, data: filepath.Join(folder, "data"), short: b.lab.Short, build: b, log: new(output)}
+	p := programIn(folder, binary, b)
 	return p, p.declare(settings)
+}
+
+func programIn(folder, binary string, b *Build) *program {
+	return &program{binary: binary, folder: folder, data: filepath.Join(folder, "data"), short: b.lab.Short, build: b, log: new(output)}
 }
 
 // trying is a try on a fresh program that is not started yet, in a folder of its own. In the end both are gone.
@@ -200,8 +204,8 @@ func (p *program) ask(ctx context.Context, client *http.Client, method, path, bo
 }
 
 // live opens the live feed, whose path may have a query.
-func (p *program) live(ctx context.Context, query string) (*websocket.Conn, error) {
-	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.Inspector, "http")+"/api/v1/live"+query, nil)
+func (p *program) live(ctx context.Context, dialer *websocket.Dialer, query string) (*websocket.Conn, error) {
+	conn, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.Inspector, "http")+"/api/v1/live"+query, nil)
 	if err != nil {
 		return nil, err
 	}

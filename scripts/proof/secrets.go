@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // secrets is the experiment that plants secrets and looks for them wherever something is shown.
@@ -163,7 +165,7 @@ func (p *program) text(ctx context.Context, path string) (string, error) {
 
 // feed returns what the live feed sends until it is quiet.
 func (p *program) feed(ctx context.Context) (string, error) {
-	conn, err := p.live(ctx, "?after=0")
+	conn, err := p.live(ctx, websocket.DefaultDialer, "?after=0")
 	if err != nil {
 		return "", err
 	}

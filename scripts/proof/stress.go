@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // stress is the experiment that does everything at once to a program which watches for data races.
@@ -194,7 +196,7 @@ func (p *program) replayNewest(ctx context.Context, client *http.Client, target 
 
 // watch looks at the live feed for a second.
 func (p *program) watch(ctx context.Context, _ *http.Client, _ int) error {
-	conn, err := p.live(ctx, "")
+	conn, err := p.live(ctx, websocket.DefaultDialer, "")
 	if err != nil {
 		return err
 	}

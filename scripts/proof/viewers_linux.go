@@ -130,19 +130,15 @@ func (a *audience) join(ctx context.Context, i int, still bool) error {
 		from.Control = smallWindow
 	}
 	dialer := websocket.Dialer{NetDialContext: from.DialContext, HandshakeTimeout: patience, ReadBufferSize: 1024, WriteBufferSize: 256}
-	conn, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(a.p.Inspector, "http")+"/api/v1/live", nil)
+	conn, err := a.p.live(ctx, &dialer, "")
 	if err != nil {
 		return err
 	}
-	_ = resp.Body.Close()
 	a.conns = append(a.conns, conn)
 	// The library's own handler gives a pong a second, and ends the reading of a viewer who is late with one.
 	conn.SetPingHandler(func(text string) error {
 		return conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(patience))
 	})
-	if err = conn.WriteJSON(map[string]string{"token": a.p.Token}); err != nil {
-		return err
-	}
 	// The first message says that the feed has begun.
 	if _, _, err = conn.ReadMessage(); err != nil || still {
 		return err
