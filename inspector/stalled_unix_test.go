@@ -124,7 +124,7 @@ func newFanOut(b *testing.B, r *rig, viewers, stalled int) *fanOut {
 	arrival := []byte(`"fact":"arrival"`)
 	for i := range viewers {
 		// One address may have some hundred.
-		still := i%(viewers/stalled) == 0
+		still := stalled > 0 && i%(viewers/stalled) == 0
 		c := dialFrom(b, r, fmt.Sprintf("127.0.0.%d", 2+i%10), still)
 		c.hello(b, token)
 		if still {
@@ -160,6 +160,28 @@ func (f *fanOut) one(b *testing.B, change ...func(*webhook.Capture)) []time.Dura
 func milliseconds(all []time.Duration, part float64) float64 {
 	slices.Sort(all)
 	return float64(all[int(float64(len(all)-1)*part)].Microseconds()) / 1000
+}
+
+// BenchmarkLiveFanOut measures from before a capture is recorded until each viewer has it. They are in this process and
+// share its processors.
+func BenchmarkLiveFanOut(b *testing.B) {
+	for _, viewers := range []int{1, 100, 1000} {
+		b.Run(fmt.Sprint("viewers=", viewers), func(b *testing.B) {
+			r := newRig(b)
+			r.endpoint(b, "default")
+			f := newFanOut(b, r, viewers, 0)
+			var all []time.Duration
+			for b.Loop() {
+				all = append(all, f.one(b)...)
+			}
+			b.ReportMetric(milliseconds(all, 0.5), "ms-p50")
+			b.ReportMetric(milliseconds(all, 0.99), "ms-p99")
+			if err := r.server.Close(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			f.ended.Wait()
+		})
+	}
 }
 
 // BenchmarkLiveFanOutStalled measures from before a capture is recorded until each of 900 viewers has it, while the server

@@ -1,3 +1,5 @@
+//go:build unix
+
 package receiver_test
 
 import (
@@ -15,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +28,8 @@ import (
 
 // BenchmarkEndToEnd loads the receiver over loopback, with everything on disk before it answers, and in the
 // same run, turn and turn about, a net/http handler that reads the body and answers 200. It reports requests a
-// second of both, their ratio and their 99th percentiles. Run it with -benchtime=1x.
+// second of both, their ratio, their 99th percentiles and the processor's time for each, the load's own included. Run
+// it with -benchtime=1x.
 func BenchmarkEndToEnd(b *testing.B) {
 	// As the program sets them.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
@@ -37,22 +41,78 @@ func BenchmarkEndToEnd(b *testing.B) {
 			load(noop, conns, time.Second)
 			b.ResetTimer()
 			for range b.N {
-				var rates, bases, ratios, tails, baseTails []float64
-				for range 5 {
-					base, baseTail := load(noop, conns, 2*time.Second)
-					rate, tail := load(ours, conns, 2*time.Second)
-					rates, bases, ratios = append(rates, rate), append(bases, base), append(ratios, rate/base)
-					tails, baseTails = append(tails, tail), append(baseTails, baseTail)
+				var took, base []loaded
+				var ratios []float64
+				for i := range 5 {
+					base = append(base, load(noop, conns, 2*time.Second))
+					took = append(took, load(ours, conns, 2*time.Second))
+					ratios = append(ratios, took[i].rate/base[i].rate)
 				}
 				b.ReportMetric(0, "ns/op")
-				b.ReportMetric(median(rates), "captures/s")
-				b.ReportMetric(median(bases), "noop/s")
 				b.ReportMetric(median(ratios), "ratio")
-				b.ReportMetric(median(tails), "p99-ms")
-				b.ReportMetric(median(baseTails), "noop-p99-ms")
+				report(b, took, "captures/s", "")
+				report(b, base, "noop/s", "noop-")
 			}
 		})
 	}
+}
+
+// report reports the medians of some loads.
+func report(b *testing.B, all []loaded, rate, prefix string) {
+	b.Helper()
+	for unit, of := range map[string]func(loaded) float64{
+		rate:              func(l loaded) float64 { return l.rate },
+		prefix + "p99-ms": func(l loaded) float64 { return l.p99 },
+		prefix + "cpu-us": func(l loaded) float64 { return l.cpu },
+	} {
+		var values []float64
+		for _, l := range all {
+			values = append(values, of(l))
+		}
+		b.ReportMetric(median(values), unit)
+	}
+}
+
+// BenchmarkIdleConnection measures the memory that a connection takes which has sent one request and may send more, and
+// that of a net/http server's.
+func BenchmarkIdleConnection(b *testing.B) {
+	const conns = 4000
+	for name, serve := range map[string]func(*testing.B) string{"ours": serveOurs, "noop": serveNoop} {
+		b.Run(name, func(b *testing.B) {
+			address := serve(b)
+			load(address, 1, time.Second)
+			for b.Loop() {
+				before := held()
+				opened := make([]net.Conn, conns)
+				webhook := newDelivery(sent.Add(1 << 24))
+				reader := bufio.NewReaderSize(nil, 4096)
+				for i := range opened {
+					conn, err := net.Dial("tcp", address)
+					if err != nil {
+						b.Fatal(err)
+					}
+					opened[i] = conn
+					reader.Reset(conn)
+					if _, err = conn.Write(webhook.next()); err != nil || !readAnswer(reader) {
+						b.Fatal("no answer")
+					}
+				}
+				b.ReportMetric((held()-before)/conns, "bytes/connection")
+				for _, conn := range opened {
+					_ = conn.Close()
+				}
+			}
+		})
+	}
+}
+
+// held returns how many bytes of heap and stacks are in use.
+func held() float64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc + m.StackInuse)
 }
 
 func median(v []float64) float64 {
@@ -108,9 +168,13 @@ func serveNoop(b *testing.B) string {
 // sent keeps any two connections from sending the same delivery.
 var sent atomic.Uint64
 
-// load keeps conns connections busy for the given time and returns requests a second and the 99th percentile
-// in milliseconds.
-func load(address string, conns int, d time.Duration) (rate, p99 float64) {
+// loaded is what a load found: requests a second, their 99th percentile in milliseconds and the processor's time for each
+// in microseconds.
+type loaded struct{ rate, p99, cpu float64 }
+
+// load keeps conns connections busy for the given time.
+func load(address string, conns int, d time.Duration) loaded {
+	before := processor()
 	var wg sync.WaitGroup
 	var total atomic.Int64
 	times := make([][]float64, conns)
@@ -141,9 +205,20 @@ func load(address string, conns int, d time.Duration) (rate, p99 float64) {
 	all := slices.Concat(times...)
 	slices.Sort(all)
 	if len(all) == 0 {
-		return 0, 0
+		return loaded{}
 	}
-	return float64(total.Load()) / d.Seconds(), all[len(all)*99/100]
+	return loaded{
+		rate: float64(total.Load()) / d.Seconds(),
+		p99:  all[len(all)*99/100],
+		cpu:  float64((processor() - before).Microseconds()) / float64(total.Load()),
+	}
+}
+
+// processor returns the processor's time that this process has had.
+func processor() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // readAnswer reads one answer with as little work as a client can do.

@@ -3,6 +3,8 @@ package store_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,22 +48,48 @@ func BenchmarkRecord(b *testing.B) {
 func benchRecord(b *testing.B, writers int, quota webhook.Quota) {
 	b.Helper()
 	s := open(b, store.Config{})
-	endpoint(b, s, webhook.Endpoint{Name: "bench", Retention: webhook.Retention{Accepted: quota}})
+	endpoint(b, s, webhook.Endpoint{Name: "hook", Retention: webhook.Retention{Accepted: quota}})
+	b.ResetTimer()
+	fill(b, s, writers, b.N)
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "captures/s")
+}
+
+// BenchmarkRecordBeside measures captures on disk, from 64 writers, beside those that are there already, and how many bytes
+// of the file each of these takes.
+func BenchmarkRecordBeside(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint("captures=", n), func(b *testing.B) {
+			dir := b.TempDir()
+			if err := filled(b, dir, n).Close(); err != nil {
+				b.Fatal(err)
+			}
+			file, err := os.Stat(filepath.Join(dir, "hookrange.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			// Checked before, not meanwhile.
+			s := open(b, store.Config{Dir: dir, CheckTime: time.Hour})
+			b.Run("more", func(b *testing.B) {
+				fill(b, s, 64, b.N)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "captures/s")
+				b.ReportMetric(float64(file.Size())/float64(n), "bytes/capture")
+			})
+		})
+	}
+}
+
+// fill records n captures of 2 KB at the endpoint "hook", each of a delivery of its own and with its outcome.
+func fill(b *testing.B, s *store.Store, writers, n int) {
+	b.Helper()
 	body := []byte(strings.Repeat("x", 2048))
 	sum := sha256.Sum256(body)
-	var n atomic.Int64
+	var next atomic.Int64
 	var group sync.WaitGroup
-	b.ResetTimer()
 	for range writers {
 		group.Go(func() {
-			for {
-				i := n.Add(1)
-				if i > int64(b.N) {
-					return
-				}
-				c := benchCapture(s, uint64(i), body, sum)
-				c.Endpoint = "bench"
-				ticket, err := s.Record(b.Context(), c, false)
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				ticket, err := s.Record(b.Context(), benchCapture(s, keys.Add(1), body, sum), false)
 				if err == nil {
 					err = s.Finish(b.Context(), ticket, webhook.Outcome{Status: 200, Bytes: 100, FirstByte: new(time.Millisecond), Done: new(time.Millisecond)})
 				}
@@ -73,9 +101,10 @@ func benchRecord(b *testing.B, writers int, quota webhook.Quota) {
 		})
 	}
 	group.Wait()
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "captures/s")
 }
+
+// keys keeps any two captures of fill from being one delivery's.
+var keys atomic.Uint64
 
 // filled returns a store with n captures of 2 KB and outcomes.
 func filled(b *testing.B, dir string, n int) *store.Store {
@@ -86,24 +115,7 @@ func filled(b *testing.B, dir string, n int) *store.Store {
 	if err != nil {
 		b.Fatal(err)
 	}
-	body := []byte(strings.Repeat("x", 2048))
-	sum := sha256.Sum256(body)
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range 1000 {
-		group.Go(func() {
-			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
-				ticket, err := s.Record(b.Context(), benchCapture(s, uint64(i), body, sum), false)
-				if err == nil {
-					err = s.Finish(b.Context(), ticket, webhook.Outcome{Status: 200})
-				}
-				if err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	}
-	group.Wait()
+	fill(b, s, 1000, n)
 	return s
 }
 
