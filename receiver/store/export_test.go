@@ -191,8 +191,56 @@ func (s *Store) Marked(ctx context.Context, mark webhook.Mark) (int, error) {
 	return count, err
 }
 
-// EarlierOutcome packs an outcome as versions did that sealed it without its seq.
+// EarlierOutcome packs an outcome as versions did that sealed rows without their seqs; so do the next three.
 func EarlierOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
 	p := packOutcome(o)
 	return p.seal(seqBytes(capture))
+}
+
+// EarlierReplay packs a replay.
+func EarlierReplay(r *webhook.Replay) []byte {
+	p := packReplay(r)
+	return p.seal(seqBytes(r.Capture))
+}
+
+// EarlierConnection packs a connection.
+func EarlierConnection(c *webhook.Connection, endpoint int64) []byte {
+	p := packConnection(c)
+	return p.seal(seqBytes(webhook.Seq(endpoint)))
+}
+
+// EarlierDeletion packs a deletion.
+func EarlierDeletion(d *webhook.Deletion) []byte {
+	p := packer{buf: packDeletion(d, &tombstone{})}
+	p.buf = p.buf[:len(p.buf)-sealSize]
+	return p.seal(nil)
+}
+
+// Example is a value of each kind that rows are made of.
+type Example struct {
+	Capture    *webhook.Capture
+	Key        webhook.DeliveryKey
+	Outcome    *webhook.Outcome
+	Object     *webhook.Object
+	Note       *webhook.Note
+	Replay     *webhook.Replay
+	Connection *webhook.Connection
+	Deletion   *webhook.Deletion
+}
+
+// Pack returns its rows.
+func (e *Example) Pack() [][]byte {
+	cols := columns{lane: 4, receivedAt: e.Capture.ReceivedAt.UnixNano(), attempt: 1}
+	outcome, replay, conn := packOutcome(e.Outcome), packReplay(e.Replay), packConnection(e.Connection)
+	return [][]byte{
+		packCapture(e.Capture, [16]byte{7}, trace{known: true, key: e.Key, steps: 2, answers: 3}, &cols),
+		outcome.sealRow(seqBytes(1), 2), packObject(e.Object, 3), packNote(e.Note, 1), replay.sealRow(seqBytes(1), 4),
+		conn.sealRow(seqBytes(1), 5), packDeletion(e.Deletion, &tombstone{seq: 6, lane: 4, endpoint: "hook"}),
+	}
+}
+
+// Versions returns how many versions of the file there were.
+func Versions() (int, error) {
+	scripts, err := migrations()
+	return len(scripts), err
 }
