@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -112,6 +116,27 @@ func OpenNewer(ctx context.Context, config Config, further ...string) (*Store, e
 		return nil, err
 	}
 	return openWith(ctx, config, append(scripts, further...))
+}
+
+// OpenDying opens a store, and the process is killed when the migration has made a version, before it commits.
+func OpenDying(ctx context.Context, config Config, version int) error {
+	scripts, err := migrations()
+	if err != nil {
+		return err
+	}
+	err = sqlite.RegisterScalarFunction("die", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		process, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = process.Kill()
+		}
+		select {} // until it is
+	})
+	if err != nil {
+		return err
+	}
+	scripts[version-1] += "; SELECT die()"
+	_, err = openWith(ctx, config, scripts)
+	return err
 }
 
 // LaneBytes returns what the writer counts for each lane of an endpoint, and the sum of the rows' sizes.
