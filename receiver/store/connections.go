@@ -68,7 +68,8 @@ func (w *connecting) write(t *tx) error {
 // may be given out twice.
 func (w *writer) trimConnections(now time.Time) {
 	const (
-		oldest = `SELECT coalesce((SELECT at FROM connections WHERE endpoint = ? ORDER BY seq LIMIT 1), ?)`
+		// Not that of the oldest: a clock that had jumped may have noted it.
+		oldest = `SELECT coalesce(min(at), ?3) FROM (SELECT at FROM connections WHERE endpoint = ?1 ORDER BY seq LIMIT ?2)`
 		remove = `DELETE FROM connections WHERE seq IN (SELECT seq FROM connections WHERE endpoint = ?1 AND seq <
 			(SELECT max(seq) FROM connections) ORDER BY seq LIMIT ?2) AND at < ?3`
 	)
@@ -77,7 +78,7 @@ func (w *writer) trimConnections(now time.Time) {
 			if w.s.queue.waiting() > 0 {
 				return
 			}
-			at, err := w.conn.integer(oldest, e.id, bound)
+			at, err := w.conn.integer(oldest, e.id, int64(trimRows), bound)
 			if err != nil || at >= bound || !w.step(func(t *tx) (int, error) {
 				n, err := t.exec(remove, e.id, int64(trimRows), bound)
 				return int(n), err

@@ -89,6 +89,16 @@ func (s *Store) TrimAged(ctx context.Context, now time.Time) error {
 	return err
 }
 
+// Steady returns, for each pair of what a clock shows and what has passed, for how long it has been steady.
+func Steady(shows []time.Time, passed []time.Duration) []time.Duration {
+	var s steadiness
+	found := make([]time.Duration, len(shows))
+	for i := range shows {
+		found[i] = s.look(shows[i], passed[i])
+	}
+	return found
+}
+
 // Waiting returns how many works wait for the writer.
 func (s *Store) Waiting() int {
 	s.queue.mu.Lock()
