@@ -26,6 +26,16 @@ func diskFaults() []Experiment {
 		Tries:    40,
 		Needs:    func() error { return errors.Join(needsTool("strace")(), needsDisks()) },
 		Try:      onDisk(failDisk),
+	}, {
+		Name: "full-disk",
+		Promise: "A disk that is filled under load, freed and filled again: captures are listed all the while, 5 s after room is there again a 2xx is answered, " +
+			"without a restart, and what was answered with a 2xx is there after a power cut",
+		Unit:     "fillings",
+		Goal:     100,
+		Controls: []string{"takes-errors-for-success"},
+		Tries:    40,
+		Needs:    needsDisks,
+		Try:      onDisk(refill),
 	}}
 }
 
@@ -68,6 +78,38 @@ func failDisk(ctx context.Context, r *rig, d *disk) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	return r.end(ctx, d, senders)
+}
+
+// refill fills the disk of one program and frees it, again and again.
+func refill(ctx context.Context, r *rig, d *disk) error {
+	times := 10
+	if r.program.short {
+		times = 2
+	}
+	senders := r.ledger.send(ctx, r.program.hook("default"), load)
+	defer senders.end()
+	for range times {
+		wait(ctx, 20*time.Millisecond, 150*time.Millisecond)
+		over, err := filled(ctx, r, d)
+		if err != nil {
+			return err
+		}
+		told := r.ledger.busy.Load()
+		r.program.eventually(ctx, 3*time.Second, func() bool { return r.ledger.busy.Load() > told })
+		if _, err = r.program.text(ctx, "/api/v1/endpoints/default/captures?limit=50"); err != nil {
+			r.count.Break("on a full disk no captures are listed: %v", err)
+		}
+		if err = over(); err != nil {
+			return err
+		}
+		r.healed(ctx, "full disk")
+	}
+	return r.end(ctx, d, senders)
+}
+
+// end takes the power of a program whose disk has failed, and looks for what it had answered.
+func (r *rig) end(ctx context.Context, d *disk, senders *senders) error {
 	err := r.cut(ctx, d, senders)
 	r.story += "; cut at " + r.ended.Format("05.000000")
 	if n := r.ledger.refused.Load(); n > 0 {
@@ -95,6 +137,12 @@ func (r *rig) fault(ctx context.Context, d *disk, name string) error {
 	if err = over(); err != nil {
 		return err
 	}
+	r.healed(ctx, name)
+	return nil
+}
+
+// healed waits for the first 2xx after a fault.
+func (r *rig) healed(ctx context.Context, name string) {
 	cleared, answered := time.Now(), r.ledger.count()
 	for r.ledger.count() == answered && time.Since(cleared) < 2*backInTime && ctx.Err() == nil {
 		wait(ctx, time.Millisecond, 2*time.Millisecond)
@@ -105,7 +153,6 @@ func (r *rig) fault(ctx context.Context, d *disk, name string) error {
 	if took > backInTime {
 		r.count.Break("no 2xx for %v after %s", took.Round(time.Millisecond), name)
 	}
-	return nil
 }
 
 // when says which calls of a thread fail: all, the n-th, or from that on some, with others between them that do not.
