@@ -28,8 +28,8 @@ func (s *Store) RecordConnection(ctx context.Context, c webhook.Connection) erro
 	if err != nil {
 		return fmt.Errorf("store: record connection: %w", err)
 	}
-	w := &connecting{place: e.place, at: c.At.UnixNano(), data: packConnection(&c, e.id)}
-	if _, err := s.queue.putWait(ctx, w, int64(len(w.data))); err != nil {
+	w := &connecting{place: e.place, at: c.At.UnixNano(), packed: packConnection(&c)}
+	if _, err := s.queue.putWait(ctx, w, int64(len(w.packed.buf)+sealSize)); err != nil {
 		return fmt.Errorf("store: record connection of %q: %w", c.Endpoint, err)
 	}
 	return nil
@@ -37,9 +37,9 @@ func (s *Store) RecordConnection(ctx context.Context, c webhook.Connection) erro
 
 // connecting is a connection on its way to the disk.
 type connecting struct {
-	place *place
-	at    int64
-	data  []byte
+	place  *place
+	at     int64
+	packed packer
 }
 
 func (w *connecting) write(t *tx) error {
@@ -51,7 +51,9 @@ func (w *connecting) write(t *tx) error {
 	if w.place.gone {
 		return nil
 	}
-	if _, err := t.exec(insert, t.next(tableConnections), w.place.id, w.at, w.data); err != nil {
+	seq := t.next(tableConnections)
+	sealed := w.packed.sealRow(seqBytes(webhook.Seq(w.place.id)), webhook.Seq(seq))
+	if _, err := t.exec(insert, seq, w.place.id, w.at, sealed); err != nil {
 		return err
 	}
 	w.place.connections++
@@ -66,7 +68,8 @@ func (w *connecting) write(t *tx) error {
 // may be given out twice.
 func (w *writer) trimConnections(now time.Time) {
 	const (
-		oldest = `SELECT coalesce((SELECT at FROM connections WHERE endpoint = ? ORDER BY seq LIMIT 1), ?)`
+		// Not that of the oldest: a clock that had jumped may have noted it.
+		oldest = `SELECT coalesce(min(at), ?3) FROM (SELECT at FROM connections WHERE endpoint = ?1 ORDER BY seq LIMIT ?2)`
 		remove = `DELETE FROM connections WHERE seq IN (SELECT seq FROM connections WHERE endpoint = ?1 AND seq <
 			(SELECT max(seq) FROM connections) ORDER BY seq LIMIT ?2) AND at < ?3`
 	)
@@ -75,7 +78,7 @@ func (w *writer) trimConnections(now time.Time) {
 			if w.s.queue.waiting() > 0 {
 				return
 			}
-			at, err := w.conn.integer(oldest, e.id, bound)
+			at, err := w.conn.integer(oldest, e.id, int64(trimRows), bound)
 			if err != nil || at >= bound || !w.step(func(t *tx) (int, error) {
 				n, err := t.exec(remove, e.id, int64(trimRows), bound)
 				return int(n), err
@@ -165,11 +168,10 @@ func (s *Store) Connections(ctx context.Context, q webhook.Query) ([]webhook.Con
 
 // connection reads a row; false when it is damaged.
 func (s *Store) connection(ctx context.Context, seq, id int64, data []byte) (webhook.Connection, bool) {
-	c, err := unpackConnection(data, id)
+	c, err := unpackConnection(data, id, webhook.Seq(seq))
 	if err != nil {
 		s.quarantine.report(ctx, "connection", seq, err)
 	}
-	c.Seq = webhook.Seq(seq)
 	return c, err == nil
 }
 
@@ -193,8 +195,8 @@ func (w *window) connections(ctx context.Context) error {
 	})
 }
 
-// packConnection returns a connection without seq and endpoint, sealed together with the endpoint's id.
-func packConnection(c *webhook.Connection, endpoint int64) []byte {
+// packConnection packs a connection without seq and endpoint; it is sealed together with its seq and the endpoint's id.
+func packConnection(c *webhook.Connection) packer {
 	p := packer{buf: make([]byte, 0, 96)}
 	p.raw([]byte{packing})
 	peer, _ := c.Peer.MarshalBinary()
@@ -215,12 +217,12 @@ func packConnection(c *webhook.Connection, endpoint int64) []byte {
 	p.duration(c.Ended)
 	p.string(string(c.EndedBy))
 	p.bool(c.Reset)
-	return p.seal(seqBytes(webhook.Seq(endpoint)))
+	return p
 }
 
-func unpackConnection(data []byte, endpoint int64) (webhook.Connection, error) {
-	var c webhook.Connection
-	u, err := unseal(data, seqBytes(webhook.Seq(endpoint)))
+func unpackConnection(data []byte, endpoint int64, seq webhook.Seq) (webhook.Connection, error) {
+	c := webhook.Connection{Seq: seq}
+	u, err := unsealRow(data, seqBytes(webhook.Seq(endpoint)), seq)
 	if err != nil {
 		return c, err
 	}

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,14 @@ const crashDir = "HOOKRANGE_TEST_CRASH_DIR"
 
 // TestMain lets the test binary be the process that is killed.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(crashDir); dir != "" {
+	if dir := os.Getenv(crashDir); dir != "" && os.Getenv(crashDir+"_VERSION") != "" {
+		version, err := strconv.Atoi(os.Getenv(crashDir + "_VERSION"))
+		if err == nil {
+			err = store.OpenDying(context.Background(), store.Config{Dir: dir}, version)
+		}
+		fmt.Fprintln(os.Stderr, "the process lives:", err)
+		os.Exit(1)
+	} else if dir != "" {
 		if err := recordUntilKilled(dir, os.Getenv(crashDir+"_EARLY") != ""); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

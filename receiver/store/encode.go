@@ -244,8 +244,16 @@ func unpackOutcome(data []byte, capture, seq webhook.Seq) (*webhook.Outcome, err
 	return o, u.err
 }
 
-// packDeletion returns a deletion, sealed.
-func packDeletion(d *webhook.Deletion) []byte {
+// tombstone is the columns of a deletion's row, which are under its checksum too. The lane is 0 where it has none.
+type tombstone struct {
+	seq, lane int64
+	endpoint  string
+}
+
+func (t *tombstone) also() []byte { return append(seqBytes(webhook.Seq(t.lane)), t.endpoint...) }
+
+// packDeletion returns a deletion, sealed together with its columns.
+func packDeletion(d *webhook.Deletion, of *tombstone) []byte {
 	var p packer
 	p.raw([]byte{packing})
 	p.uint(uint64(len(d.Captures)))
@@ -256,11 +264,14 @@ func packDeletion(d *webhook.Deletion) []byte {
 	p.int(int64(d.Through))
 	p.bool(d.Endpoint)
 	p.bool(d.Connections)
-	return p.seal(nil)
+	return p.sealRow(of.also(), webhook.Seq(of.seq))
 }
 
-func unpackDeletion(data []byte) (*webhook.Deletion, error) {
-	u, err := unseal(data, nil)
+func unpackDeletion(data []byte, of *tombstone) (*webhook.Deletion, error) {
+	u, err := unsealRow(data, of.also(), webhook.Seq(of.seq))
+	if err != nil { // a row of an earlier version is sealed alone
+		u, err = unseal(data, nil)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,10 +3,14 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -85,6 +89,16 @@ func (s *Store) TrimAged(ctx context.Context, now time.Time) error {
 	return err
 }
 
+// Steady returns, for each pair of what a clock shows and what has passed, for how long it has been steady.
+func Steady(shows []time.Time, passed []time.Duration) []time.Duration {
+	var s steadiness
+	found := make([]time.Duration, len(shows))
+	for i := range shows {
+		found[i] = s.look(shows[i], passed[i])
+	}
+	return found
+}
+
 // Waiting returns how many works wait for the writer.
 func (s *Store) Waiting() int {
 	s.queue.mu.Lock()
@@ -112,6 +126,27 @@ func OpenNewer(ctx context.Context, config Config, further ...string) (*Store, e
 		return nil, err
 	}
 	return openWith(ctx, config, append(scripts, further...))
+}
+
+// OpenDying opens a store, and the process is killed when the migration has made a version, before it commits.
+func OpenDying(ctx context.Context, config Config, version int) error {
+	scripts, err := migrations()
+	if err != nil {
+		return err
+	}
+	err = sqlite.RegisterScalarFunction("die", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
+		process, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = process.Kill()
+		}
+		select {} // until it is
+	})
+	if err != nil {
+		return err
+	}
+	scripts[version-1] += "; SELECT die()"
+	_, err = openWith(ctx, config, scripts)
+	return err
 }
 
 // LaneBytes returns what the writer counts for each lane of an endpoint, and the sum of the rows' sizes.
@@ -191,8 +226,56 @@ func (s *Store) Marked(ctx context.Context, mark webhook.Mark) (int, error) {
 	return count, err
 }
 
-// EarlierOutcome packs an outcome as versions did that sealed it without its seq.
+// EarlierOutcome packs an outcome as versions did that sealed rows without their seqs; so do the next three.
 func EarlierOutcome(o *webhook.Outcome, capture webhook.Seq) []byte {
 	p := packOutcome(o)
 	return p.seal(seqBytes(capture))
+}
+
+// EarlierReplay packs a replay.
+func EarlierReplay(r *webhook.Replay) []byte {
+	p := packReplay(r)
+	return p.seal(seqBytes(r.Capture))
+}
+
+// EarlierConnection packs a connection.
+func EarlierConnection(c *webhook.Connection, endpoint int64) []byte {
+	p := packConnection(c)
+	return p.seal(seqBytes(webhook.Seq(endpoint)))
+}
+
+// EarlierDeletion packs a deletion.
+func EarlierDeletion(d *webhook.Deletion) []byte {
+	p := packer{buf: packDeletion(d, &tombstone{})}
+	p.buf = p.buf[:len(p.buf)-sealSize]
+	return p.seal(nil)
+}
+
+// Example is a value of each kind that rows are made of.
+type Example struct {
+	Capture    *webhook.Capture
+	Key        webhook.DeliveryKey
+	Outcome    *webhook.Outcome
+	Object     *webhook.Object
+	Note       *webhook.Note
+	Replay     *webhook.Replay
+	Connection *webhook.Connection
+	Deletion   *webhook.Deletion
+}
+
+// Pack returns its rows.
+func (e *Example) Pack() [][]byte {
+	cols := columns{lane: 4, receivedAt: e.Capture.ReceivedAt.UnixNano(), attempt: 1}
+	outcome, replay, conn := packOutcome(e.Outcome), packReplay(e.Replay), packConnection(e.Connection)
+	return [][]byte{
+		packCapture(e.Capture, [16]byte{7}, trace{known: true, key: e.Key, steps: 2, answers: 3}, &cols),
+		outcome.sealRow(seqBytes(1), 2), packObject(e.Object, 3), packNote(e.Note, 1), replay.sealRow(seqBytes(1), 4),
+		conn.sealRow(seqBytes(1), 5), packDeletion(e.Deletion, &tombstone{seq: 6, lane: 4, endpoint: "hook"}),
+	}
+}
+
+// Versions returns how many versions of the file there were.
+func Versions() (int, error) {
+	scripts, err := migrations()
+	return len(scripts), err
 }

@@ -162,20 +162,19 @@ func (w *window) ofCaptures(ctx context.Context, query, kind string, read func(*
 }
 
 func (w *window) deletions(ctx context.Context) error {
-	const query = `SELECT seq, endpoint, data FROM deletions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+	const query = `SELECT seq, endpoint, coalesce(lane, 0), data FROM deletions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
 	return w.read(ctx, query, func(r *sql.Rows) (int64, error) {
-		var seq int64
-		var endpoint string
+		var row tombstone
 		var data []byte
-		if err := r.Scan(&seq, &endpoint, &data); err != nil {
-			return seq, err
+		if err := r.Scan(&row.seq, &row.endpoint, &row.lane, &data); err != nil {
+			return row.seq, err
 		}
-		d, err := unpackDeletion(data)
+		d, err := unpackDeletion(data, &row)
 		if err != nil {
-			w.s.quarantine.report(ctx, "deletion", seq, err)
-			return seq, nil
+			w.s.quarantine.report(ctx, "deletion", row.seq, err)
+			return row.seq, nil
 		}
-		w.facts = append(w.facts, webhook.Fact{Seq: webhook.Seq(seq), Kind: webhook.FactDeletion, Endpoint: endpoint, Deletion: d})
-		return seq, nil
+		w.facts = append(w.facts, webhook.Fact{Seq: webhook.Seq(row.seq), Kind: webhook.FactDeletion, Endpoint: row.endpoint, Deletion: d})
+		return row.seq, nil
 	})
 }

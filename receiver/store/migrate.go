@@ -121,19 +121,29 @@ func (c *conn) migrate(path string, version int, scripts []string) error {
 	return nil
 }
 
-// backup writes a copy beside the file that no later backup overwrites.
+// backup writes a copy beside the file that no later backup overwrites. It has its name when it is whole and on disk.
 func (c *conn) backup(path string, version int) error {
+	temp := filepath.Join(filepath.Dir(path), partial)
+	if err := os.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) { // of a process that was stopped meanwhile
+		return err
+	}
 	name := fmt.Sprintf("%s-version-%d-%s.backup", strings.TrimSuffix(path, ".db"), version, time.Now().UTC().Format("20060102T150405.000"))
 	// An empty file keeps the mode that it was made with.
-	file, err := os.OpenFile(filepath.Clean(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(filepath.Clean(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := file.Close(); err != nil {
 		return err
 	}
-	if _, err := c.exec("VACUUM INTO ?", name); err != nil {
+	if _, err := c.exec("VACUUM INTO ?", temp); err != nil {
 		return err
 	}
-	return syncPath(name)
+	if err := syncPath(temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, name); err != nil {
+		return err
+	}
+	return syncPath(filepath.Dir(path))
 }

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
@@ -116,7 +117,7 @@ func (s *Store) open(ctx context.Context) error {
 	}
 	s.writer = &writer{
 		s: s, conn: c, lanes: make(map[int64]*lane), crowded: make(map[*lane]struct{}),
-		holders: newHolders(s.config.Deliveries), commit: commit, stop: make(chan struct{}),
+		holders: newHolders(s.config.Deliveries), commit: commit, stop: make(chan struct{}), began: time.Now(),
 	}
 	if s.unchecked, err = s.verify(ctx, c); err != nil {
 		return err

@@ -15,15 +15,15 @@ const maxReplays = 500
 // RecordReplay stores one try to send a capture on as a fact and returns after the commit. Of each capture the newest
 // 500 tries are kept, and they go with it. ErrNotFound when the capture is gone, ErrUnavailable.
 func (s *Store) RecordReplay(ctx context.Context, r webhook.Replay) error {
-	data := packReplay(&r)
-	err := s.do(ctx, int64(len(data)), func(t *tx) error { return t.replayed(&r, data) })
+	packed := packReplay(&r)
+	err := s.do(ctx, int64(len(packed.buf)+sealSize), func(t *tx) error { return t.replayed(&r, packed) })
 	if err != nil {
 		return fmt.Errorf("store: record replay of capture %d of %q: %w", r.Capture, r.Endpoint, err)
 	}
 	return nil
 }
 
-func (t *tx) replayed(r *webhook.Replay, data []byte) error {
+func (t *tx) replayed(r *webhook.Replay, packed packer) error {
 	const (
 		insert = `INSERT INTO replays (seq, capture, data) VALUES (?, ?, ?)`
 		prune  = `DELETE FROM replays WHERE capture = ?1 AND seq <=
@@ -32,7 +32,8 @@ func (t *tx) replayed(r *webhook.Replay, data []byte) error {
 	if _, err := t.laneOf(r.Endpoint, int64(r.Capture)); err != nil {
 		return err
 	}
-	if _, err := t.exec(insert, t.next(tableReplays), int64(r.Capture), data); err != nil {
+	seq := t.next(tableReplays)
+	if _, err := t.exec(insert, seq, int64(r.Capture), packed.sealRow(seqBytes(r.Capture), webhook.Seq(seq))); err != nil {
 		return err
 	}
 	_, err := t.exec(prune, int64(r.Capture), int64(maxReplays))
@@ -67,11 +68,10 @@ func (s *Store) Replays(ctx context.Context, endpoint string, capture webhook.Se
 
 // replay reads a row; false when it is damaged.
 func (s *Store) replay(ctx context.Context, seq, capture int64, data []byte) (webhook.Replay, bool) {
-	r, err := unpackReplay(data, webhook.Seq(capture))
+	r, err := unpackReplay(data, webhook.Seq(capture), webhook.Seq(seq))
 	if err != nil {
 		s.quarantine.report(ctx, "replay", seq, err)
 	}
-	r.Seq = webhook.Seq(seq)
 	return r, err == nil
 }
 
@@ -79,15 +79,15 @@ func (w *window) replays(ctx context.Context) error {
 	const query = `SELECT r.seq, r.capture, r.data, c.lane, '' FROM replays r JOIN captures c ON c.seq = r.capture
 		WHERE r.seq > ? AND r.seq <= ? ORDER BY r.seq LIMIT ?`
 	return w.ofCaptures(ctx, query, "replay", func(row *ofCapture, fact *webhook.Fact) error {
-		replay, err := unpackReplay(row.data, fact.Of)
-		replay.Seq, replay.Endpoint = fact.Seq, fact.Endpoint
+		replay, err := unpackReplay(row.data, fact.Of, fact.Seq)
+		replay.Endpoint = fact.Endpoint
 		fact.Kind, fact.Replay = webhook.FactReplay, &replay
 		return err
 	})
 }
 
-// packReplay returns a replay without seq and endpoint, sealed together with its capture.
-func packReplay(r *webhook.Replay) []byte {
+// packReplay packs a replay without seq and endpoint; it is sealed together with its capture and its seq.
+func packReplay(r *webhook.Replay) packer {
 	p := packer{buf: make([]byte, 0, 160)}
 	p.raw([]byte{packing})
 	p.string(r.ID)
@@ -105,12 +105,12 @@ func packReplay(r *webhook.Replay) []byte {
 	p.string(r.Failure)
 	p.duration(r.NextIn)
 	p.bool(r.Delivered)
-	return p.seal(seqBytes(r.Capture))
+	return p
 }
 
-func unpackReplay(data []byte, capture webhook.Seq) (webhook.Replay, error) {
-	r := webhook.Replay{Capture: capture}
-	u, err := unseal(data, seqBytes(capture))
+func unpackReplay(data []byte, capture, seq webhook.Seq) (webhook.Replay, error) {
+	r := webhook.Replay{Capture: capture, Seq: seq}
+	u, err := unsealRow(data, seqBytes(capture), seq)
 	if err != nil {
 		return r, err
 	}

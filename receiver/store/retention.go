@@ -231,7 +231,8 @@ func (w *writer) trimAged(now time.Time) bool {
 	for _, l := range w.lanes {
 		for l.count > 0 && l.quota.Age > 0 {
 			bound := now.Add(-l.quota.Age).UnixNano()
-			if !w.hasOlder(l, bound) || !w.step(func(t *tx) (int, error) { return t.trimOlder(l, bound) }) {
+			ahead := now.Add(leap).UnixNano()
+			if !w.hasOlder(l, bound, ahead) || !w.step(func(t *tx) (int, error) { return t.trimOlder(l, bound, ahead) }) {
 				break
 			}
 			if w.s.queue.waiting() > 0 {
@@ -242,10 +243,21 @@ func (w *writer) trimAged(now time.Time) bool {
 	return true
 }
 
-// hasOlder tells whether the oldest capture of a lane is older than bound.
-func (w *writer) hasOlder(l *lane, bound int64) bool {
-	const query = `SELECT received_at FROM captures WHERE lane = ? ORDER BY seq LIMIT 1`
+// hasOlder tells whether the oldest capture of a lane is older than bound. What arrived after ahead was noted by a clock
+// that had jumped, and is as old as what came next; so is a step's worth of it.
+func (w *writer) hasOlder(l *lane, bound, ahead int64) bool {
+	const (
+		query = `SELECT received_at FROM captures WHERE lane = ? ORDER BY seq LIMIT 1`
+		next  = `SELECT received_at FROM (SELECT received_at FROM captures WHERE lane = ? ORDER BY seq LIMIT ?) WHERE received_at <= ? LIMIT 1`
+	)
 	at, err := w.conn.integer(query, l.id)
+	if err == nil && at > ahead {
+		at = bound
+		err = w.conn.query(next, func(row []driver.Value) error {
+			at = number(row[0])
+			return nil
+		}, l.id, int64(trimRows), ahead)
+	}
 	if err != nil {
 		w.s.config.Log.LogAttrs(context.Background(), slog.LevelWarn, "retention by age", slog.Any("error", err))
 		return false
@@ -253,16 +265,19 @@ func (w *writer) hasOlder(l *lane, bound int64) bool {
 	return at < bound
 }
 
-// trimOlder deletes the oldest captures of a lane for as long as they are older than bound.
-func (t *tx) trimOlder(l *lane, bound int64) (int, error) {
+// trimOlder deletes the oldest captures of a lane for as long as they are older than bound, with what arrived after ahead
+// before one of these.
+func (t *tx) trimOlder(l *lane, bound, ahead int64) (int, error) {
 	rows, err := t.oldest(l, t.w.seq, trimRows)
 	if err != nil {
 		return 0, err
 	}
 	count, size := 0, int64(0)
-	for count < len(rows) && rows[count].receivedAt < bound && size <= trimBytes {
-		size += rows[count].size
-		count++
+	for i := 0; i < len(rows) && (rows[i].receivedAt < bound || rows[i].receivedAt > ahead) && size <= trimBytes; i++ {
+		size += rows[i].size
+		if rows[i].receivedAt < bound {
+			count = i + 1
+		}
 	}
 	return count, t.deleteRange(l, rows[:count], true)
 }

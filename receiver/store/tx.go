@@ -88,9 +88,10 @@ func (t *tx) deleted(endpoint string, of *lane, deletion *webhook.Deletion) erro
 		prune     = `DELETE FROM deletions WHERE seq IN (SELECT seq FROM deletions ORDER BY seq LIMIT ?)`
 	)
 	seq := t.next(tableDeletions)
+	row := tombstone{seq: seq, endpoint: endpoint}
 	var laneID any
 	if of != nil {
-		laneID = of.id
+		laneID, row.lane = of.id, of.id
 		if of.rangeSeq != 0 {
 			n, err := t.exec(supersede, of.rangeSeq)
 			if err != nil {
@@ -101,7 +102,7 @@ func (t *tx) deleted(endpoint string, of *lane, deletion *webhook.Deletion) erro
 		t.touch(of)
 		of.rangeSeq = seq
 	}
-	if _, err := t.exec(insert, seq, endpoint, laneID, packDeletion(deletion)); err != nil {
+	if _, err := t.exec(insert, seq, endpoint, laneID, packDeletion(deletion, &row)); err != nil {
 		return err
 	}
 	t.countDeletions(1)

@@ -34,8 +34,11 @@ type writer struct {
 	// meanwhile. took is how long its transaction took.
 	concurrent int
 	took       time.Duration
-	// aged is when retention by age was last looked after.
-	aged time.Time
+	// aged is when retention by age was last looked after; steady tells whether the clock is to be believed for it, and
+	// began is what time is measured from.
+	aged   time.Time
+	steady steadiness
+	began  time.Time
 	// commit ends a transaction. Tests make it fail.
 	commit func(*conn) error
 	// unready holds why nothing can be accepted; nil when it can. Read by everyone.
@@ -348,7 +351,9 @@ func (w *writer) upkeep() {
 			w.s.config.Bell.Ring(w.s.Last())
 		}
 	}
-	if now.Sub(w.aged) >= ageEvery && w.trimAged(now) {
+	settled := w.steady.look(now, time.Since(w.began)) >= w.s.config.Settle
+	// A clock that was put back is behind aged.
+	if since := now.Sub(w.aged); settled && (since >= ageEvery || since < 0) && w.trimAged(now) {
 		w.trimConnections(now)
 		w.aged = now
 	}

@@ -29,9 +29,9 @@ func backups() []Experiment {
 		},
 		{
 			Name:     "held-reader",
-			Promise:  "While exports stall in the hands of their readers, 300 MB of webhooks are taken in, and the write-ahead log stays within 128 MB",
+			Promise:  "While exports stall in the hands of their readers, 1 GB of webhooks is taken in, and the write-ahead log stays within 128 MB",
 			Unit:     "MB taken in",
-			Goal:     3_000,
+			Goal:     5_000,
 			Controls: []string{"no-checkpoints"},
 			Certain:  true,
 			Try:      serving(boundedSettings, stall),
@@ -120,7 +120,7 @@ const boundedSettings = `endpoints:
 // stall lets readers of exports stall, and sends.
 func stall(ctx context.Context, p *program, count *Count) error {
 	const readers, each = 8, 200_000
-	filled, bodies := int64(300), int64(1500)
+	filled, bodies := int64(300), int64(5000)
 	if p.short {
 		filled, bodies = 50, 100
 	}

@@ -20,12 +20,22 @@ func diskFaults() []Experiment {
 		Name: "disk-fault",
 		Promise: "While the disk fails (EIO at sync or write, ENOSPC, EROFS, slow sync, a full disk, no file descriptors left) nothing is answered 2xx that a power cut " +
 			"afterwards loses, every other answer is a 503 with Retry-After, and 5 s after the fault a 2xx is answered again, without a restart",
-		Unit:     "faults",
-		Goal:     300,
+		Unit:     "failing or late calls",
+		Goal:     10_000,
 		Controls: []string{"takes-errors-for-success"},
 		Tries:    40,
 		Needs:    func() error { return errors.Join(needsTool("strace")(), needsDisks()) },
 		Try:      onDisk(failDisk),
+	}, {
+		Name: "full-disk",
+		Promise: "A disk that is filled under load, freed and filled again: captures are listed all the while, 5 s after room is there again a 2xx is answered, " +
+			"without a restart, and what was answered with a 2xx is there after a power cut",
+		Unit:     "fillings",
+		Goal:     100,
+		Controls: []string{"takes-errors-for-success"},
+		Tries:    40,
+		Needs:    needsDisks,
+		Try:      onDisk(refill),
 	}}
 }
 
@@ -49,21 +59,57 @@ func faultsByName() map[string]diskFault {
 // backInTime is how long after a fault the first 2xx may come.
 const backInTime = 5 * time.Second
 
+// failDisk makes the disk of one program fail again and again, with time to heal in between, and takes its power in the end.
 func failDisk(ctx context.Context, r *rig, d *disk) error {
+	times := 6
+	if r.program.short {
+		times = 3
+	}
 	senders := r.ledger.send(ctx, r.program.hook("default"), load)
 	defer senders.end()
 	names := make([]string, 0, len(faultsByName()))
 	for name := range faultsByName() {
 		names = append(names, name)
 	}
-	for range 2 {
+	for range times {
 		name := names[rand.IntN(len(names))] //nolint:gosec // no secret
-		r.count.Tried++
-		r.count.Sum(name, 1)
+		r.count.Sum("times "+name, 1)
 		if err := r.fault(ctx, d, name); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	return r.end(ctx, d, senders)
+}
+
+// refill fills the disk of one program and frees it, again and again.
+func refill(ctx context.Context, r *rig, d *disk) error {
+	times := 10
+	if r.program.short {
+		times = 2
+	}
+	senders := r.ledger.send(ctx, r.program.hook("default"), load)
+	defer senders.end()
+	for range times {
+		wait(ctx, 20*time.Millisecond, 150*time.Millisecond)
+		over, err := filled(ctx, r, d)
+		if err != nil {
+			return err
+		}
+		told := r.ledger.busy.Load()
+		r.program.eventually(ctx, 3*time.Second, func() bool { return r.ledger.busy.Load() > told })
+		if _, err = r.program.text(ctx, "/api/v1/endpoints/default/captures?limit=50"); err != nil {
+			r.count.Break("on a full disk no captures are listed: %v", err)
+		}
+		if err = over(); err != nil {
+			return err
+		}
+		r.healed(ctx, "full disk")
+	}
+	return r.end(ctx, d, senders)
+}
+
+// end takes the power of a program whose disk has failed, and looks for what it had answered.
+func (r *rig) end(ctx context.Context, d *disk, senders *senders) error {
 	err := r.cut(ctx, d, senders)
 	r.story += "; cut at " + r.ended.Format("05.000000")
 	if n := r.ledger.refused.Load(); n > 0 {
@@ -91,6 +137,12 @@ func (r *rig) fault(ctx context.Context, d *disk, name string) error {
 	if err = over(); err != nil {
 		return err
 	}
+	r.healed(ctx, name)
+	return nil
+}
+
+// healed waits for the first 2xx after a fault.
+func (r *rig) healed(ctx context.Context, name string) {
 	cleared, answered := time.Now(), r.ledger.count()
 	for r.ledger.count() == answered && time.Since(cleared) < 2*backInTime && ctx.Err() == nil {
 		wait(ctx, time.Millisecond, 2*time.Millisecond)
@@ -101,7 +153,20 @@ func (r *rig) fault(ctx context.Context, d *disk, name string) error {
 	if took > backInTime {
 		r.count.Break("no 2xx for %v after %s", took.Round(time.Millisecond), name)
 	}
-	return nil
+}
+
+// when says which calls of a thread fail: all, the n-th, or from that on some, with others between them that do not.
+//
+//nolint:gosec // no secrets
+func when() string {
+	switch n := 1 + rand.IntN(20); rand.IntN(4) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(":when=%d", n)
+	default:
+		return fmt.Sprintf(":when=%d+%d", n, 1+rand.IntN(10))
+	}
 }
 
 // injected lets strace make calls of the running program fail, or late.
@@ -110,7 +175,7 @@ func injected(calls, how string) diskFault {
 		trace := filepath.Join(filepath.Dir(d.mount), "trace")
 		//nolint:gosec // the arguments are this package's
 		cmd := exec.CommandContext(context.WithoutCancel(ctx), "strace", "-f", "-o", trace, "-e", "trace="+calls,
-			"-e", "inject="+calls+":"+how, "-p", fmt.Sprint(r.program.cmd.Process.Pid))
+			"-e", "inject="+calls+":"+how+when(), "-p", fmt.Sprint(r.program.cmd.Process.Pid))
 		said := new(output)
 		cmd.Stderr = said
 		if err := cmd.Start(); err != nil {
@@ -122,7 +187,7 @@ func injected(calls, how string) diskFault {
 			}
 			_ = cmd.Wait() // it ends by the signal
 			raw, err := os.ReadFile(trace)
-			r.count.Sum("calls that failed or were late", int64(strings.Count(string(raw), "INJECTED")+strings.Count(string(raw), "DELAYED")))
+			r.count.Tried += int64(strings.Count(string(raw), "INJECTED") + strings.Count(string(raw), "DELAYED"))
 			return err
 		}
 		deadline := time.Now().Add(5 * time.Second)
@@ -139,7 +204,7 @@ func injected(calls, how string) diskFault {
 func (d *disk) ballast() string { return filepath.Join(d.mount, "ballast") }
 
 // filled takes all space of the disk.
-func filled(_ context.Context, _ *rig, d *disk) (func() error, error) {
+func filled(_ context.Context, r *rig, d *disk) (func() error, error) {
 	file, err := os.Create(d.ballast())
 	if err != nil {
 		return nil, err
@@ -151,6 +216,7 @@ func filled(_ context.Context, _ *rig, d *disk) (func() error, error) {
 	if err != nil && !errors.Is(err, unix.ENOSPC) {
 		return nil, errors.Join(err, file.Close())
 	}
+	r.count.Tried++ // what it refuses is not counted
 	zeros := make([]byte, 64<<10)
 	for err == nil {
 		_, err = file.Write(zeros)
@@ -161,6 +227,7 @@ func filled(_ context.Context, _ *rig, d *disk) (func() error, error) {
 // noDescriptors takes the program's right to open files.
 func noDescriptors(_ context.Context, r *rig, _ *disk) (func() error, error) {
 	var old unix.Rlimit
+	r.count.Tried++ // what it refuses is not counted
 	pid := r.program.cmd.Process.Pid
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
 		return nil, err

@@ -1,0 +1,2 @@
+-- No table changes. From here on the checksums of outcomes, objects, notes, replays, connections and deletions are over
+-- their seqs too, so that a program of an earlier version would take such rows for damaged.
