@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -80,9 +81,20 @@ func ListTokens(ctx context.Context, c *Client, inJSON bool, out io.Writer) erro
 			expires = "expired"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			plain(t.ID), plain(t.Name), t.Role, orAll(t.Endpoints), expires, moment(t.UsedAt))
+			plain(t.ID), plain(t.Name), t.Role, orAll(marked(t)), expires, moment(t.UsedAt))
 	}
 	return table.Flush()
+}
+
+// marked returns a token's endpoints, with a word behind those that were deleted.
+func marked(t *api.Token) []string {
+	names := slices.Clone(t.Endpoints)
+	for i, name := range names {
+		if slices.Contains(t.Gone, name) {
+			names[i] += " (deleted)"
+		}
+	}
+	return names
 }
 
 // RevokeToken takes a token away, which its id or its name names.

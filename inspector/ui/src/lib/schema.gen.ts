@@ -16,7 +16,8 @@ export interface paths {
         put?: never;
         /**
          * A new endpoint
-         * @description Only `name` is needed. A secret that is left out is made at random. The answer shows it.
+         * @description Only `name` is needed. A secret that is left out is made at random. The answer shows it. Needs a token for all
+         *     endpoints, or one of the settings file that names this one.
          */
         post: operations["createEndpoint"];
         delete?: never;
@@ -665,7 +666,8 @@ export interface paths {
         put?: never;
         /**
          * A new token
-         * @description The key is shown this once; the server keeps its SHA-256.
+         * @description The key is shown this once; the server keeps its SHA-256. A token for some endpoints ends for one that is deleted, and
+         *     is not good for one that is made under its name later. Tokens of the settings file go by the name.
          */
         post: operations["createToken"];
         delete?: never;
@@ -2105,7 +2107,7 @@ export interface components {
         TokenInput: {
             name: string;
             role: components["schemas"]["Role"];
-            /** @description Names of endpoints that are there; none is all. One that is made anew under its name is the same. */
+            /** @description Names of endpoints that are there; none is all. The token is for these: one that is made anew under the name of a deleted one is another. */
             endpoints?: string[];
             /** @description 0 is never. */
             expires_in_ms?: number;
@@ -2115,6 +2117,8 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
             endpoints: string[];
+            /** @description Those of `endpoints` that were deleted, whether there is another of the name or not. */
+            gone: string[];
             /** Format: date-time */
             created_at: string;
             created_by: string;
@@ -2137,6 +2141,8 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
             endpoints: string[];
+            /** @description Those of `endpoints` that were deleted, whether there is another of the name or not. */
+            gone: string[];
             /** Format: date-time */
             created_at: string;
             created_by: string;
