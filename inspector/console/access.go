@@ -37,8 +37,8 @@ func (l *Life) UnmarshalText(text []byte) error {
 			d = -1
 		}
 	}
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%w: %q: give a time such as 12h or 30d", webhook.ErrInvalid, text)
+	if err != nil || d < time.Second {
+		return fmt.Errorf("%w: %q: give a time such as 12h or 30d, of a second or more", webhook.ErrInvalid, text)
 	}
 	*l = Life(d)
 	return nil
@@ -201,6 +201,9 @@ type AuditOptions struct {
 
 // Audit prints who changed what, newest first.
 func Audit(ctx context.Context, c *Client, opts AuditOptions, out io.Writer) error {
+	if opts.Limit < 1 {
+		return fmt.Errorf("%w: --limit %d: give how many entries, from 1", webhook.ErrInvalid, opts.Limit)
+	}
 	query := url.Values{}
 	for name, value := range map[string]string{"who": opts.Who, "action": opts.Action, "endpoint": opts.Endpoint} {
 		if value != "" {

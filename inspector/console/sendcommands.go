@@ -126,9 +126,9 @@ type ExportCommand struct {
 	Out      string   `help:"File to write; without it, standard output." placeholder:"FILE"`
 	Query    string   `help:"Search terms, as of the page's search." placeholder:"Q"`
 	Class    []string `help:"Classes to take out. Without it, all; for a dataset, accepted." placeholder:"CLASS"`
-	After    int64    `help:"Only captures after this seq." placeholder:"SEQ"`
-	Before   int64    `help:"Only captures before this seq." placeholder:"SEQ"`
-	Limit    int64    `help:"Captures at most." placeholder:"N"`
+	After    *int64   `help:"Only captures after this seq." placeholder:"SEQ"`
+	Before   *int64   `help:"Only captures before this seq." placeholder:"SEQ"`
+	Limit    *int64   `help:"Captures at most." placeholder:"N"`
 	Reveal   bool     `help:"Show secrets."`
 }
 
