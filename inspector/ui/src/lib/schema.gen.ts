@@ -881,7 +881,7 @@ export interface paths {
          * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
          *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
          *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
-         *     parameters `secret` and `token`. Other documents are not fetched.
+         *     parameters `secret` and `token`. Other documents are not fetched. YAML with aliases may take 256 KiB, and 4 MiB written out.
          *
          *     Requests with a body are examples: of OpenAPI those that operations and webhooks give, or one that is made of the
          *     schema, with parameters that are required or have an example; of HAR those of entries with `postData`. Fields of one
