@@ -47,7 +47,7 @@ func (f *sendFlags) sending(way Way) (Sending, error) {
 type ReplayCommand struct {
 	Capture string `arg:"" help:"SEQ, ENDPOINT/SEQ or ENDPOINT/latest; or ENDPOINT, for all of its captures that --query and --class name."`
 	sendFlags
-	Query  string   `help:"Search terms, as of the page's search." placeholder:"Q"`
+	Query  string   `help:"Search terms, as of the page's search; 'forward:failed' are those that a forward gave up." placeholder:"Q"`
 	Class  []string `help:"Classes to send on: accepted, rejected, incomplete. Without it, accepted." placeholder:"CLASS"`
 	Method string   `help:"Another method." placeholder:"METHOD"`
 	Header []string `help:"Header field as 'Name: value', in the place of those of that name." placeholder:"FIELD" sep:"none"`

@@ -103,10 +103,11 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
+         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `forward`, `before`, `after`, `delivery` and `endpoint`; numbers
          *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. In a value of `header.NAME` or
          *     `body.PATH` a star stands for any text, unless it is quoted. `before` and `after` take a time, or how long ago
-         *     (`-15m`, `-1h`, `-2d`). `-` before a term negates it.
+         *     (`-15m`, `-1h`, `-2d`). `forward:failed` finds what a forward of the endpoint, or the command, gave up and what was not
+         *     delivered to the same place since; `forward:delivered` what all of them delivered. `-` before a term negates it.
          */
         get: operations["listCaptures"];
         put?: never;
