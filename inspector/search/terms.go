@@ -157,8 +157,8 @@ func beside(t term) (test, error) {
 	}
 }
 
-// forwarded matches captures that a forward did not deliver, or that all forwards that sent them did. What was delivered to
-// the same place later, by whom ever, is no failure any more; what was changed before it was sent is not the capture.
+// forwarded matches captures that a forward did not deliver, or that all forwards that sent them did. What was delivered
+// to the same place later, by whom ever, is no failure any more; what was changed before it was sent is not the capture.
 func forwarded(want string) (test, error) {
 	if want = strings.ToLower(want); want != "failed" && want != "delivered" {
 		return test{}, fmt.Errorf("forward:%s: use failed or delivered", want)
