@@ -215,6 +215,8 @@ func TestRecordReplayRefuses(t *testing.T) {
 		"a query":          {"?•••", "?secret=s"},
 		"attempt 0":        {`"attempt":1`, `"attempt":0`},
 		"an odd status":    {"204", "2040"},
+		"a negative time":  {"12.5", "-12.5"},
+		"a negative wait":  {"12.5", `1,"next_in_ms":-1`},
 		"an unknown field": {`"policy"`, `"plan"`},
 	} {
 		t.Run(name, func(t *testing.T) {
