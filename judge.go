@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 
@@ -75,9 +76,9 @@ func (f fetcher) Fetch(ctx context.Context, url string) (status int, body []byte
 func (g *grammar) client() (*console.Client, error) { return console.Find(g.Data, g.Server, g.Token) }
 
 // program is what the commands about senders have of this one.
-func (g *grammar) program(p process) (*command.Program, error) {
+func (g *grammar) program(p process, out io.Writer) (*command.Program, error) {
 	program := &command.Program{
-		Out: p.out, Args: p.args, Version: version, Data: g.Data, Mask: mask().String, Fetcher: newFetcher, Examples: examples,
+		Out: out, Args: p.args, Version: version, Data: g.Data, Mask: mask().String, Fetcher: newFetcher, Examples: examples,
 		Open: func(ctx context.Context, place command.Place) (command.House, error) { return g.open(ctx, p, place) },
 	}
 	if g.Server != "" {

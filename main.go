@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -105,11 +107,12 @@ type grammar struct {
 func run(ctx context.Context, p process) int {
 	var cli grammar
 	exited := -1
+	told := &output{Writer: p.out}
 	settings := &settingsFile{lookup: os.LookupEnv}
 	parser, err := kong.New(&cli,
 		kong.Name("hookrange"),
 		kong.Description("A proving ground for webhooks: receives, checks, keeps, answers as planned and shows."),
-		kong.Writers(p.out, p.err),
+		kong.Writers(told, p.err),
 		kong.Exit(func(code int) { exited = code }),
 		kong.DefaultEnvars("HOOKRANGE"),
 		kong.Vars{"data": dataFolder(), "reports": command.ReportKinds()},
@@ -118,13 +121,16 @@ func run(ctx context.Context, p process) int {
 		kong.BindTo(p.out, (*io.Writer)(nil)),
 		kong.BindToProvider(cli.client),
 		kong.Bind(console.Way{Policy: checkPolicy, Relay: unguarded, Notes: p.err, Terminal: p.terminal}),
-		kong.BindToProvider(func() (*command.Program, error) { return cli.program(p) }),
+		kong.BindToProvider(func() (*command.Program, error) { return cli.program(p, told) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
 		return p.fail(err, exitUsage)
 	}
 	parsed, err := parser.Parse(p.args)
+	if told.err != nil { // of --help
+		return p.fail(told.err, exitWrong)
+	}
 	if exited >= 0 { // --help
 		return exited
 	}
@@ -133,6 +139,8 @@ func run(ctx context.Context, p process) int {
 	}
 	err = parsed.Run(&cli, &p, settings)
 	switch {
+	case told.err != nil:
+		return p.fail(told.err, exitWrong)
 	case err == nil:
 		return exitDone
 	case errors.Is(err, console.ErrNotMet), errors.Is(err, command.ErrFailed):
@@ -146,6 +154,25 @@ func run(ctx context.Context, p process) int {
 	default:
 		return p.fail(err, exitWrong)
 	}
+}
+
+// output remembers that what a command says did not get out, also where the command does not look.
+type output struct {
+	io.Writer
+
+	mu  sync.Mutex
+	err error
+}
+
+// Write writes, and keeps the first error.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.err = cmp.Or(o.err, err)
+	}
+	return n, err
 }
 
 // settingsPaths is where settings are looked for when no file is named.

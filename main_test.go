@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 //	                      for each endpoint, $URL_name
 //	post STATUS URL BODY  posts a webhook and checks the answer's status
 //	exits STATUS ARG...   runs hookrange and checks its exit status
+//	full ARG...           runs hookrange with a standard output that is full, which must fail and say so
 //	jsonlines FILE N      checks that a file (or stdout) is N lines of JSON, an object each
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
@@ -52,7 +53,7 @@ func TestCommandLine(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": scriptReady, "post": scriptPost, "exits": scriptExits, "jsonlines": scriptJSONLines,
+			"ready": scriptReady, "post": scriptPost, "exits": scriptExits, "full": scriptFull, "jsonlines": scriptJSONLines,
 		},
 	})
 }
@@ -112,6 +113,14 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if strconv.Itoa(code) != args[0] {
 		ts.Fatalf("exit status %d, want %s", code, args[0])
+	}
+}
+
+func scriptFull(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec("sh", append([]string{"-c", `exec hookrange "$@" >/dev/full`, "sh"}, args...)...)
+	exited, ok := errors.AsType[*exec.ExitError](err)
+	if said := ts.ReadFile("stderr"); !ok || exited.ExitCode() != exitWrong || !strings.Contains(said, "no space left on device") {
+		ts.Fatalf("%v, want exit status 1; said: %s", err, said)
 	}
 }
 

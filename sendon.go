@@ -33,7 +33,7 @@ func replayPolicy(name string) (sender.Policy, error) {
 	}
 	p, err := sender.PolicyNamed(name)
 	if err != nil {
-		return p, fmt.Errorf("%w: %w", webhook.ErrInvalid, err)
+		return p, fmt.Errorf("%w: no policy %q: use one of %s", webhook.ErrInvalid, name, strings.Join(replayPolicies(), ", "))
 	}
 	return p, nil
 }

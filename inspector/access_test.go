@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -67,16 +68,22 @@ func newCensus(t *testing.T) *census {
 	c := &census{rig: newRig(t, playTests, withListeners, playRelay), keys: map[holder]string{}}
 	c.endpoint(t, "default")
 	c.endpoint(t, "other")
-	for _, role := range webhook.Roles() {
-		for _, scope := range []string{"", "default", "other"} {
-			var endpoints []string
-			if scope != "" {
-				endpoints = []string{scope}
-			}
-			c.keys[holder{string(role), scope}] = c.token(t, fmt.Sprintf("%s-%s", role, scope), role, endpoints...).Key
-		}
+	for _, scope := range []string{"", "default", "other"} {
+		c.makeKeys(t, scope)
 	}
 	return c
+}
+
+// makeKeys makes a token of each role for an endpoint, or for all.
+func (c *census) makeKeys(t *testing.T, scope string) {
+	t.Helper()
+	var endpoints []string
+	if scope != "" {
+		endpoints = []string{scope}
+	}
+	for _, role := range webhook.Roles() {
+		c.keys[holder{string(role), scope}] = c.token(t, fmt.Sprintf("%s-%s-%d", role, scope, len(c.store.Tokens())), role, endpoints...).Key
+	}
 }
 
 // place puts back what a call may have deleted and returns an operation's path.
@@ -84,6 +91,7 @@ func (c *census) place(t *testing.T, op asked) string {
 	t.Helper()
 	if _, err := c.store.Endpoint("default"); err != nil {
 		c.endpoint(t, "default")
+		c.makeKeys(t, "default") // the old ones were for the old one
 	}
 	seq := c.capture(t, "default", "{}").Seq
 	body := c.call(t, http.MethodPost, fmt.Sprintf("%s/%d/share", captures, seq), "{}")
@@ -114,8 +122,9 @@ func TestEveryRouteAsksForItsRole(t *testing.T) {
 			continue
 		}
 		refused(t, c.call(t, op.Method, path, "", by(c.share)), http.StatusUnauthorized, "unauthorized")
-		for who, key := range c.keys {
+		for _, who := range slices.Collect(maps.Keys(c.keys)) {
 			path = c.place(t, op)
+			key := c.keys[who]
 			// A body that no route takes: who is allowed is told that it is invalid.
 			c.judge(t, op, who, c.call(t, op.Method, path, `{"surprise":1}`, by(key)))
 			checked++

@@ -158,6 +158,28 @@ func (s *Server) grant(text string) *access.Grant {
 	return nil
 }
 
+// scoped returns ErrNotFound when a call's token is not good for an endpoint, or not any more: its name can be another
+// endpoint's while the call is under way.
+func (s *Server) scoped(ctx context.Context, endpoint string) error {
+	if !s.current(grantOf(ctx)).Covers(endpoint) {
+		return fmt.Errorf("endpoint %q: %w", endpoint, webhook.ErrNotFound)
+	}
+	return nil
+}
+
+// current returns what a token is good for now, which a long call asks again after it has read: the endpoints of a page
+// were there before. Of a token that is gone the call ends.
+func (s *Server) current(g *access.Grant) *access.Grant {
+	if g.Whole() {
+		return g
+	}
+	t, err := s.store.Token(g.ID)
+	if err != nil {
+		return g
+	}
+	return access.Of(t)
+}
+
 func (s *Server) over(expires time.Time) bool {
 	return !expires.IsZero() && !s.cfg.Now().Before(expires)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/inspector/access"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
@@ -38,8 +39,8 @@ func (s *Server) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	if err := readInto(w, r, maxRequestBody, &form); err != nil {
 		return err
 	}
-	if g := grantOf(r.Context()); !g.Covers(form.Name) {
-		return &forbidden{grant: g, role: webhook.RoleAdmin, what: "an endpoint of this name"}
+	if err := s.mayCreate(grantOf(r.Context()), form.Name); err != nil {
+		return err
 	}
 	about(r.Context(), form.Name, "")
 	ep, err := s.save(r.Context(), form, api.Endpoint{}, nil)
@@ -48,6 +49,26 @@ func (s *Server) createEndpoint(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Location", "/api/v1/endpoints/"+ep.Name)
 	return s.writeEndpoint(w, r, http.StatusCreated, s.lens(true), ep)
+}
+
+// mayCreate refuses a token that would not be good for the endpoint that it makes.
+func (s *Server) mayCreate(g *access.Grant, name string) error {
+	if g.Whole() {
+		return nil
+	}
+	if !g.Covers(name) {
+		return &forbidden{grant: g, role: webhook.RoleAdmin, what: "an endpoint of this name"}
+	}
+	if t, err := s.store.Token(g.ID); err == nil && t.Declared {
+		return nil
+	}
+	if _, err := s.store.Endpoint(name); err == nil {
+		return webhook.ErrExists
+	}
+	return &forbidden{
+		grant: g, role: webhook.RoleAdmin, what: "an endpoint of this name",
+		why: "the one that it was for was deleted, and the new one would be another",
+	}
 }
 
 func (s *Server) getEndpoint(w http.ResponseWriter, r *http.Request) error {

@@ -159,6 +159,9 @@ func (x *exporting) endpoint() *webhook.Endpoint {
 func (x *exporting) run(ctx context.Context) error {
 	for {
 		page, err := x.server.store.Captures(ctx, x.query)
+		if err == nil {
+			err = x.server.scoped(ctx, x.query.Endpoint)
+		}
 		if err != nil {
 			return err
 		}

@@ -134,7 +134,14 @@ func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.
 	if v == nil {
 		v = b.server.lens(true)
 	}
-	return &search.Candidate{Capture: b.masked(c), LoadBody: load, LoadPayload: func() (kind, title string, err error) {
+	replays := func() ([]webhook.Replay, error) {
+		tries, err := b.server.store.Replays(ctx, c.Endpoint, c.Seq)
+		if errors.Is(err, webhook.ErrNotFound) {
+			err = nil
+		}
+		return tries, err
+	}
+	return &search.Candidate{Capture: b.masked(c), LoadBody: load, LoadReplays: replays, LoadPayload: func() (kind, title string, err error) {
 		if whole != nil && b.masking == nil && c.Request.BodySize <= maxDescribed {
 			// As summary has it, without reading the body once more.
 			p := b.server.cfg.Describe(whole)

@@ -171,11 +171,12 @@ func (s *Server) send(ctx context.Context, socket *socket) error {
 		if err != nil {
 			return err
 		}
+		grant := s.current(socket.grant)
 		for _, m := range page.messages {
 			if err = ctx.Err(); err != nil {
 				return err
 			}
-			if (socket.endpoint == "" || socket.endpoint == m.endpoint) && socket.grant.Covers(m.endpoint) {
+			if (socket.endpoint == "" || socket.endpoint == m.endpoint) && grant.Covers(m.endpoint) {
 				if err = socket.write(m.text); err != nil {
 					return err
 				}

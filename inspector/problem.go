@@ -69,7 +69,7 @@ func answers() []answer {
 		{webhook.ErrDamaged, http.StatusInternalServerError, "damaged", "Stored data is damaged", ""},
 		{
 			webhook.ErrOverloaded, http.StatusServiceUnavailable, "overloaded", "Overloaded",
-			"A bounded queue is full. Try again later.",
+			"As many of these wait or go on as may at one time. Try again later.",
 		},
 		{
 			webhook.ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "Unavailable",

@@ -83,7 +83,7 @@ func (s *Server) recordReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := readInto(w, r, maxRequestBody, &in); err != nil {
 		return err
 	}
-	in.Capture, in.Endpoint = int64(seq), endpoint
+	in.Seq, in.Capture, in.Endpoint = 0, int64(seq), endpoint // the store gives the seq
 	if err = checkReplay(&in); err != nil {
 		return err
 	}
@@ -116,6 +116,9 @@ func checkReplay(in *api.Replay) error {
 	}
 	if len(in.Failure) > 1000 || len(in.Policy) > 100 || in.Attempt < 1 || in.Try < 1 || in.Hop < 0 || in.Status < 0 || in.Status > 999 {
 		return invalid("attempt, try, hop, status, policy or failure is out of range")
+	}
+	if in.Duration < 0 || in.NextIn != nil && *in.NextIn < 0 {
+		return invalid("duration_ms, next_in_ms: give 0 or more")
 	}
 	return nil
 }

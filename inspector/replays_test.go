@@ -166,6 +166,42 @@ func TestReplaySome(t *testing.T) {
 	}
 }
 
+// TestWhatAForwardDidNotDeliverIsFoundAndSentAgain finds it by a search, sends all that is found, and then finds it no more.
+func TestWhatAForwardDidNotDeliverIsFoundAndSentAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, playRelay)
+	r.endpoint(t, "default")
+	lost, sent := r.capture(t, "default", `{"n":1}`), r.capture(t, "default", `{"n":2}`)
+	r.capture(t, "default", `{"n":3}`)
+	for _, c := range []webhook.Capture{lost, sent} {
+		try := webhook.Replay{
+			Capture: c.Seq, Endpoint: "default", ID: "01910000-0000-7000-8000-000000000001", By: webhook.ByEndpoint,
+			Target: "https://a.example/" + hooked, Policy: "none", Attempt: 1, Try: 1, Start: time.Now(), Status: 503, Delivered: c.Seq == sent.Seq,
+		}
+		if err := r.store.RecordReplay(t.Context(), try); err != nil {
+			t.Fatal(err)
+		}
+	}
+	find := func(q string, want ...webhook.Seq) {
+		t.Helper()
+		var got []webhook.Seq
+		for _, c := range get[api.Captures](t, r, captures+"?order=asc&q="+q).Captures {
+			got = append(got, webhook.Seq(c.Seq))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", q, diff)
+		}
+	}
+	find("forward:failed", lost.Seq)
+	find("forward:delivered", sent.Seq)
+	a := r.call(t, http.MethodPost, "/api/v1/endpoints/default/replay", `{"url":"https://a.example/x","q":"forward:failed"}`)
+	if lines := bytes.Count(a.text, []byte("\n")); a.StatusCode != http.StatusOK || lines != 1 {
+		t.Errorf("sent again: %d, %d lines: %s", a.StatusCode, lines, a.text)
+	}
+	find("forward:failed")
+	find("forward:delivered", lost.Seq, sent.Seq)
+}
+
 func TestRecordReplayRefuses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -179,6 +215,8 @@ func TestRecordReplayRefuses(t *testing.T) {
 		"a query":          {"?•••", "?secret=s"},
 		"attempt 0":        {`"attempt":1`, `"attempt":0`},
 		"an odd status":    {"204", "2040"},
+		"a negative time":  {"12.5", "-12.5"},
+		"a negative wait":  {"12.5", `1,"next_in_ms":-1`},
 		"an unknown field": {`"policy"`, `"plan"`},
 	} {
 		t.Run(name, func(t *testing.T) {

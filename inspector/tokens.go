@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +33,22 @@ func (s *Server) listTokens(w http.ResponseWriter, r *http.Request) error {
 			form.UsedAt = new(used.Last.UTC())
 		}
 		form.Expired = s.over(t.Expires)
+		form.Gone = s.goneOf(t)
 		out.Tokens = append(out.Tokens, form)
 	}
 	return writeJSON(w, http.StatusOK, out)
+}
+
+// goneOf returns those of a token's endpoints that it is not good for any more.
+func (s *Server) goneOf(t *webhook.Token) []string {
+	gone := []string{}
+	for _, name := range t.Endpoints {
+		_, err := s.store.Endpoint(name)
+		if !t.Declared && (err != nil || slices.Contains(t.Gone, name)) {
+			gone = append(gone, name)
+		}
+	}
+	return gone
 }
 
 // createToken answers with the key, which nobody can read again.

@@ -163,6 +163,9 @@ func (s *Server) watch(ctx context.Context, job *waiting) (bool, error) {
 func (s *Server) collect(ctx, patience context.Context, job *waiting) (bool, error) {
 	for {
 		page, err := s.store.Captures(ctx, job.query)
+		if err == nil {
+			err = s.scoped(ctx, job.query.Endpoint)
+		}
 		if err != nil {
 			return false, err
 		}

@@ -100,6 +100,8 @@ func (s spacing) judge(e *evidence) finding {
 			f.verdict, f.lagged = result.Inconclusive, e.lag > noWait
 			f.reason = fmt.Sprintf("the waits differ from delivery to delivery, so by chance (jitter), and %d deliveries do not show whether they grow",
 				len(g.ratios))
+		} else if s.form != "constant" && g.varied() {
+			f.actual += ". They differ from delivery to delivery, so by chance (jitter): another run may be judged otherwise"
 		}
 	}
 	return f

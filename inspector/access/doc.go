@@ -77,6 +77,8 @@ type Grant struct {
 	Role webhook.Role
 	// Endpoints are the names that it is good for; none is all.
 	Endpoints []string
+	// Gone are those of Endpoints that it is not good for any more.
+	Gone []string
 	// Expires is when it ends; zero is never.
 	Expires time.Time
 }
@@ -86,12 +88,12 @@ func All() *Grant { return &Grant{Name: BuiltIn, Role: webhook.RoleAdmin} }
 
 // Of returns a token's grant.
 func Of(t *webhook.Token) *Grant {
-	return &Grant{ID: t.ID, Name: t.Name, Role: t.Role, Endpoints: t.Endpoints, Expires: t.Expires}
+	return &Grant{ID: t.ID, Name: t.Name, Role: t.Role, Endpoints: t.Endpoints, Gone: t.Gone, Expires: t.Expires}
 }
 
 // Covers tells whether the grant is good for an endpoint.
 func (g *Grant) Covers(endpoint string) bool {
-	return len(g.Endpoints) == 0 || slices.Contains(g.Endpoints, endpoint)
+	return g.Whole() || slices.Contains(g.Endpoints, endpoint) && !slices.Contains(g.Gone, endpoint)
 }
 
 // Whole tells whether the grant is good for all endpoints.

@@ -17,10 +17,12 @@ type Caller struct {
 
 // Token is a named right to call the server, without its key. An empty list of endpoints is all.
 type Token struct {
-	ID        string     `json:"id"`
-	Name      string     `json:"name"`
-	Role      string     `json:"role"`
-	Endpoints []string   `json:"endpoints"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name"`
+	Role      string   `json:"role"`
+	Endpoints []string `json:"endpoints"`
+	// Gone are those of Endpoints that were deleted.
+	Gone      []string   `json:"gone"`
 	CreatedAt time.Time  `json:"created_at"`
 	CreatedBy string     `json:"created_by"`
 	ExpiresAt *time.Time `json:"expires_at"`
@@ -123,8 +125,8 @@ type Audit struct {
 // TokenForm returns the form of a token.
 func TokenForm(t *webhook.Token) Token {
 	return Token{
-		ID: t.ID, Name: t.Name, Role: string(t.Role), Endpoints: append([]string{}, t.Endpoints...), CreatedAt: t.Created.UTC(),
-		CreatedBy: t.By, ExpiresAt: given(t.Expires), UsedAt: given(t.Used), Declared: t.Declared,
+		ID: t.ID, Name: t.Name, Role: string(t.Role), Endpoints: append([]string{}, t.Endpoints...), Gone: append([]string{}, t.Gone...),
+		CreatedAt: t.Created.UTC(), CreatedBy: t.By, ExpiresAt: given(t.Expires), UsedAt: given(t.Used), Declared: t.Declared,
 	}
 }
 

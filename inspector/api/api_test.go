@@ -28,7 +28,7 @@ func TestMillis(t *testing.T) {
 			t.Errorf("%s: back as %v, %v", text, back.Duration(), err)
 		}
 	}
-	for _, bad := range []string{`"1s"`, "1e30", "[]", "true"} {
+	for _, bad := range []string{"1e-9", `"1s"`, "1e30", "[]", "true"} {
 		if err := json.Unmarshal([]byte(bad), new(api.Millis)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}

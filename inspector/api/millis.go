@@ -18,14 +18,15 @@ func (m Millis) MarshalJSON() ([]byte, error) {
 }
 
 // UnmarshalJSON reads a number of milliseconds. It returns an error for anything else and for numbers that
-// are not a duration of less than 290 years.
+// are not a duration of a nanosecond to 290 years.
 func (m *Millis) UnmarshalJSON(b []byte) error {
 	var ms float64
 	if err := json.Unmarshal(b, &ms); err != nil {
 		return fmt.Errorf("a duration is a number of milliseconds, not %.40s", b)
 	}
 	ns := ms * float64(time.Millisecond)
-	if math.IsNaN(ns) || math.Abs(ns) >= math.MaxInt64 {
+	// Less than a nanosecond is not none, which means something else.
+	if math.IsNaN(ns) || math.Abs(ns) >= math.MaxInt64 || ms != 0 && math.Round(ns) == 0 {
 		return fmt.Errorf("%s milliseconds is out of range", b)
 	}
 	*m = Millis(math.Round(ns))

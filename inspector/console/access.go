@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -36,8 +37,8 @@ func (l *Life) UnmarshalText(text []byte) error {
 			d = -1
 		}
 	}
-	if err != nil || d <= 0 {
-		return fmt.Errorf("%w: %q: give a time such as 12h or 30d", webhook.ErrInvalid, text)
+	if err != nil || d < time.Second {
+		return fmt.Errorf("%w: %q: give a time such as 12h or 30d, of a second or more", webhook.ErrInvalid, text)
 	}
 	*l = Life(d)
 	return nil
@@ -80,9 +81,20 @@ func ListTokens(ctx context.Context, c *Client, inJSON bool, out io.Writer) erro
 			expires = "expired"
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			plain(t.ID), plain(t.Name), t.Role, orAll(t.Endpoints), expires, moment(t.UsedAt))
+			plain(t.ID), plain(t.Name), t.Role, orAll(marked(t)), expires, moment(t.UsedAt))
 	}
 	return table.Flush()
+}
+
+// marked returns a token's endpoints, with a word behind those that were deleted.
+func marked(t *api.Token) []string {
+	names := slices.Clone(t.Endpoints)
+	for i, name := range names {
+		if slices.Contains(t.Gone, name) {
+			names[i] += " (deleted)"
+		}
+	}
+	return names
 }
 
 // RevokeToken takes a token away, which its id or its name names.
@@ -189,6 +201,9 @@ type AuditOptions struct {
 
 // Audit prints who changed what, newest first.
 func Audit(ctx context.Context, c *Client, opts AuditOptions, out io.Writer) error {
+	if opts.Limit < 1 {
+		return fmt.Errorf("%w: --limit %d: give how many entries, from 1", webhook.ErrInvalid, opts.Limit)
+	}
 	query := url.Values{}
 	for name, value := range map[string]string{"who": opts.Who, "action": opts.Action, "endpoint": opts.Endpoint} {
 		if value != "" {

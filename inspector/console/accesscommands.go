@@ -15,7 +15,7 @@ type TokenCommands struct {
 type tokenCreateCommand struct {
 	Name     string   `arg:"" help:"Name of whoever gets it; the audit log shows it."`
 	Role     string   `help:"What it allows: view reads, masked; operate also notes, deletes, sends on, changes answers and runs tests; admin does everything." enum:"view,operate,admin" required:""`
-	Endpoint []string `help:"Endpoint that it is good for; without it, all." placeholder:"NAME"`
+	Endpoint []string `help:"Endpoint that it is good for, until that is deleted; without it, all." placeholder:"NAME"`
 	Expires  Life     `help:"How long it is good for, such as 12h or 30d; without it, until it is revoked." placeholder:"TIME"`
 	JSON     bool     `help:"Print JSON." name:"json"`
 }

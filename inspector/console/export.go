@@ -16,10 +16,10 @@ type ExportOptions struct {
 	Endpoint string
 	// Format is har, jsonl, curl, csv, zip or dataset.
 	Format string
-	// Query and Classes as of the list; After, Before and Limit bound what is taken, 0 is no bound.
+	// Query and Classes as of the list; After, Before and Limit bound what is taken, nil is no bound.
 	Query                string
 	Classes              []string
-	After, Before, Limit int64
+	After, Before, Limit *int64
 	Reveal               bool
 	// Progress gets a line that is written over and over, or is nil.
 	Progress io.Writer
@@ -46,9 +46,9 @@ func Export(ctx context.Context, c *Client, opts ExportOptions, out io.Writer) (
 	if len(opts.Classes) > 0 {
 		query["class"] = opts.Classes
 	}
-	for name, n := range map[string]int64{"after": opts.After, "before": opts.Before, "limit": opts.Limit} {
-		if n > 0 {
-			query.Set(name, strconv.FormatInt(n, 10))
+	for name, n := range map[string]*int64{"after": opts.After, "before": opts.Before, "limit": opts.Limit} {
+		if n != nil {
+			query.Set(name, strconv.FormatInt(*n, 10))
 		}
 	}
 	if opts.Reveal {

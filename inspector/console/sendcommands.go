@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -30,7 +31,7 @@ type Way struct {
 // sendFlags are those of replay and forward.
 type sendFlags struct {
 	URL    string `arg:"" name:"url" help:"Where to send to, with the secret that it wants in its query."`
-	Policy string `help:"Delivery policy: none tries once; or langsmith-rules, agent-server-js, agent-server-python, langsmith-engine." default:"none"`
+	Policy string `help:"Delivery policy: none tries once; or langsmith-rules, agent-server-js, agent-server-python, langsmith-engine or github." default:"none"`
 	Sign   bool   `help:"Prove the sender anew, as the endpoint's scheme has it, with the endpoint's secret."`
 	Secret string `help:"Prove with this secret instead." placeholder:"S"`
 	JSON   bool   `help:"Print JSON, one object a line." name:"json"`
@@ -47,7 +48,7 @@ func (f *sendFlags) sending(way Way) (Sending, error) {
 type ReplayCommand struct {
 	Capture string `arg:"" help:"SEQ, ENDPOINT/SEQ or ENDPOINT/latest; or ENDPOINT, for all of its captures that --query and --class name."`
 	sendFlags
-	Query  string   `help:"Search terms, as of the page's search." placeholder:"Q"`
+	Query  string   `help:"Search terms, as of the page's search; 'forward:failed' are those that a forward gave up." placeholder:"Q"`
 	Class  []string `help:"Classes to send on: accepted, rejected, incomplete. Without it, accepted." placeholder:"CLASS"`
 	Method string   `help:"Another method." placeholder:"METHOD"`
 	Header []string `help:"Header field as 'Name: value', in the place of those of that name." placeholder:"FIELD" sep:"none"`
@@ -98,7 +99,16 @@ func (c *ForwardCommand) Run(ctx context.Context, client *Client, way Way, out i
 		} else if kept != nil {
 			options.After = kept
 		}
-		options.Keep = func(seq int64) error { return durable.Replace(c.Cursor, []byte(strconv.FormatInt(seq, 10)+"\n")) }
+		// Before anything is sent: what was sent and not kept is sent again.
+		if info, statErr := os.Stat(filepath.Dir(c.Cursor)); statErr != nil || !info.IsDir() {
+			return fmt.Errorf("%w: --cursor: %s is no folder: make it, or name another file", webhook.ErrInvalid, filepath.Dir(c.Cursor))
+		}
+		options.Keep = func(seq int64) error {
+			if err := durable.Replace(c.Cursor, []byte(strconv.FormatInt(seq, 10)+"\n")); err != nil {
+				return fmt.Errorf("--cursor: %w", err)
+			}
+			return nil
+		}
 	}
 	return Forward(ctx, client, options, out)
 }
@@ -126,9 +136,9 @@ type ExportCommand struct {
 	Out      string   `help:"File to write; without it, standard output." placeholder:"FILE"`
 	Query    string   `help:"Search terms, as of the page's search." placeholder:"Q"`
 	Class    []string `help:"Classes to take out. Without it, all; for a dataset, accepted." placeholder:"CLASS"`
-	After    int64    `help:"Only captures after this seq." placeholder:"SEQ"`
-	Before   int64    `help:"Only captures before this seq." placeholder:"SEQ"`
-	Limit    int64    `help:"Captures at most." placeholder:"N"`
+	After    *int64   `help:"Only captures after this seq." placeholder:"SEQ"`
+	Before   *int64   `help:"Only captures before this seq." placeholder:"SEQ"`
+	Limit    *int64   `help:"Captures at most." placeholder:"N"`
 	Reveal   bool     `help:"Show secrets."`
 }
 

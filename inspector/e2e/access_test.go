@@ -200,6 +200,9 @@ func testAccessAccessibility(r *rig) {
 	seq := s.deliver([]byte(`{"plain":"for everybody"}`), "Content-Type", "application/json")
 	viewer := s.token("A viewer with a rather long name", "view")
 	s.call(http.MethodPatch, "/endpoints/default", map[string]any{"respond": "503x2 200", "secret": "another-secret-value"}, nil)
+	s.call(http.MethodPost, "/endpoints", map[string]any{"name": "shop"}, nil)
+	s.call(http.MethodPost, "/tokens", map[string]any{"name": "The shop", "role": "view", "endpoints": []string{"default", "shop"}}, nil)
+	s.call(http.MethodDelete, "/endpoints/shop", nil, nil)
 	var share keyed
 	s.call(http.MethodPost, fmt.Sprintf("/endpoints/default/captures/%d/share", seq), map[string]any{}, &share)
 	looks := func(p *tab, name string) {
@@ -221,6 +224,7 @@ func testAccessAccessibility(r *rig) {
 	p.sees("it is shown this once")
 	p.until("a declared token cannot be revoked", `() => [...document.querySelectorAll('tr')].some((row) =>
 		row.innerText.includes('the CI of the shop') && row.innerText.includes('in the settings file') && !row.querySelector('button'))`)
+	p.sees("default, shop (deleted)")
 	looks(p, "access-tokens")
 	p.navigate("/audit")
 	p.sees("changed the settings")

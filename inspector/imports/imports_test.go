@@ -3,6 +3,8 @@ package imports_test
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -172,7 +174,11 @@ func TestReadRefuses(t *testing.T) {
 		"text":          {"", "hello", "it is no map"},
 		"broken":        {"", "a: [", "neither JSON nor YAML"},
 		"empty":         {"", "openapi: 3.0.0", "neither paths nor webhooks"},
-		"aliases":       {"", "openapi: 3.0.0\na: &a [x]\nb: *a", "line 3: YAML aliases"},
+		"a loop":        {"", "openapi: 3.0.0\na: &a {b: [*a]}", `line 2: the YAML alias "a" stands for a part that holds it`},
+		"no anchor":     {"", "openapi: 3.0.0\nb: *a", "neither JSON nor YAML"},
+		"many laughs":   {"", laughs(9, "[*%[1]s, *%[1]s, *%[1]s, *%[1]s, *%[1]s, *%[1]s, *%[1]s, *%[1]s, *%[1]s]"), "with its YAML aliases written out"},
+		"many aliases":  {"", laughs(8000, "[*%[1]s]") + strings.Repeat("#", 256<<10), "are read of YAML with aliases"},
+		"many merges":   {"", laughs(30, "{a: {<<: *%[1]s}, b: {<<: *%[1]s}}"), "with its YAML aliases written out"},
 		"deep":          {"", "openapi: " + strings.Repeat("[", 100_000), "nests too deep"},
 		"deep dashes":   {"", "openapi:\n" + strings.Repeat("- ", 100_000), "nests too deep"},
 		"no HAR":        {"har", `{"entries":[]}`, "there is no log"},
@@ -192,10 +198,54 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// laughs returns a document whose parts each hold the one before more than once.
+func laughs(parts int, each string) string {
+	text := "openapi: 3.0.0\npart0: &part0 {lol: lol}\n"
+	for i := range parts {
+		text += fmt.Sprintf("part%d: &part%[1]d %s\n", i+1, fmt.Sprintf(each, fmt.Sprint("part", i)))
+	}
+	return text + "paths: {/: {get: {responses: {'200': {content: {application/json: {example: *part" + fmt.Sprint(parts) + "}}}}}}}\n"
+}
+
+// TestAliases reads parts that stand at several places.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	text := `
+openapi: 3.1.0
+paths:
+  /a: {get: {responses: {'200': &ok {description: ok, content: {application/json: {example: {said: yes, times: 1}}}}}}}
+  /b: {get: {responses: {'200': *ok}}}
+  /c: {get: {responses: {'200': {<<: *ok, description: merged}}}}
+`
+	got, err := imports.Read("", []byte(text), plan.Write)
+	if err != nil || len(got.Rules) != 3 || len(got.LeftOut) > 0 {
+		t.Fatalf("%d rules, left out %v: %v", len(got.Rules), got.LeftOut, err)
+	}
+	for _, rule := range got.Rules[1:] {
+		if diff := cmp.Diff(got.Rules[0].Respond, rule.Respond); diff != "" {
+			t.Errorf("%s (-the first +this):\n%s", rule.Name, diff)
+		}
+	}
+}
+
+// TestOwnContract reads the contract of the inspector itself, which is large and has aliases.
+func TestOwnContract(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "api", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := imports.Read("", text, plan.Write)
+	if err != nil || len(got.Rules) < 50 || len(got.Examples) < 20 {
+		t.Errorf("%d rules, %d examples: %v", len(got.Rules), len(got.Examples), err)
+	}
+}
+
 // FuzzRead reads any document: what is made of it can be saved.
 func FuzzRead(f *testing.F) {
 	f.Add("", petstore)
 	f.Add("", orders)
+	f.Add("", laughs(3, "{a: *%[1]s, <<: *%[1]s}"))
 	f.Add("har", `{"log":{"entries":[{"request":{"method":"GET","url":"https://a/b?c=d"},"response":{"status":200,"content":{"text":"x"}}}]}}`)
 	f.Fuzz(func(t *testing.T, format, text string) {
 		got, err := imports.Read(format, []byte(text), plan.Write)

@@ -93,9 +93,10 @@ func document(text []byte) (object, error) {
 	if manyDashes.Match(text) {
 		return nil, invalid("the document nests too deep")
 	}
-	for _, t := range lexer.Tokenize(string(text)) {
-		if t.Type == token.AliasType {
-			return nil, invalid("line %d: YAML aliases are not read; write the part out, or use $ref", t.Position.Line)
+	aliased := slices.ContainsFunc(lexer.Tokenize(string(text)), func(t *token.Token) bool { return t.Type == token.AliasType })
+	if aliased {
+		if err := checkAliases(text); err != nil {
+			return nil, err
 		}
 	}
 	var value any

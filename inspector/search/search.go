@@ -9,6 +9,7 @@
 //	header.User-Agent:node* body.rule_id:d75d* path:*/x/*  a star is any text, outside of quotation marks
 //	before:-1h after:2026-11-22T12:00           when it arrived
 //	pinned: pinned:false note:"ask the sender"
+//	forward:failed forward:delivered            what became of it where forwards send it on
 //	-term                  not
 package search
 
@@ -41,6 +42,8 @@ type Candidate struct {
 	LoadBody func() ([]byte, error)
 	// LoadPayload returns kind and title of the capture's payload.
 	LoadPayload func() (kind, title string, err error)
+	// LoadReplays returns the tries to send the capture on, oldest first. Nil is none.
+	LoadReplays func() ([]webhook.Replay, error)
 
 	fields []webhook.Field
 	text   []byte
@@ -114,6 +117,7 @@ type test struct {
 // What a term has to read.
 const (
 	costRow = iota
+	costReplays
 	costBody
 	costPayload
 )

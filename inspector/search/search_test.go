@@ -54,13 +54,54 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// TestForwarded asks what became of captures that were sent on, to one place or more.
+func TestForwarded(t *testing.T) {
+	t.Parallel()
+	try := func(by webhook.ReplayBy, target string, delivered bool) webhook.Replay {
+		return webhook.Replay{By: by, Target: target, Delivered: delivered}
+	}
+	again := func(r webhook.Replay) webhook.Replay { r.NextIn = new(time.Second); return r }
+	edited := func(r webhook.Replay) webhook.Replay { r.Edited = true; return r }
+	const a, b = "http://a", "http://b"
+	for name, test := range map[string]struct {
+		tries             []webhook.Replay
+		failed, delivered bool
+	}{
+		"none":                       {},
+		"delivered":                  {[]webhook.Replay{again(try(webhook.ByEndpoint, a, false)), try(webhook.ByEndpoint, a, true)}, false, true},
+		"given up":                   {[]webhook.Replay{again(try(webhook.ByEndpoint, a, false)), try(webhook.ByEndpoint, a, false)}, true, false},
+		"under way":                  {[]webhook.Replay{again(try(webhook.ByEndpoint, a, false))}, false, false},
+		"by hand alone":              {[]webhook.Replay{try(webhook.ByServer, a, false)}, false, false},
+		"by the command":             {[]webhook.Replay{try(webhook.ByForward, a, false)}, true, false},
+		"by hand since":              {[]webhook.Replay{try(webhook.ByEndpoint, a, false), try(webhook.ByClient, a, true)}, false, true},
+		"by hand since, in vain":     {[]webhook.Replay{try(webhook.ByEndpoint, a, false), try(webhook.ByClient, a, false)}, true, false},
+		"by hand elsewhere":          {[]webhook.Replay{try(webhook.ByEndpoint, a, false), try(webhook.ByClient, b, true)}, true, false},
+		"by hand, but another":       {[]webhook.Replay{try(webhook.ByEndpoint, a, false), edited(try(webhook.ByClient, a, true))}, true, false},
+		"at one place of two":        {[]webhook.Replay{try(webhook.ByEndpoint, a, true), try(webhook.ByEndpoint, b, false)}, true, false},
+		"under way at one place":     {[]webhook.Replay{try(webhook.ByEndpoint, a, true), again(try(webhook.ByEndpoint, b, false))}, false, true},
+		"delivered, then once again": {[]webhook.Replay{try(webhook.ByEndpoint, a, true), try(webhook.ByClient, a, false)}, true, false},
+	} {
+		c := candidate("{}")
+		c.LoadReplays = func() ([]webhook.Replay, error) { return test.tries, nil }
+		for q, want := range map[string]bool{"forward:failed": test.failed, "forward:DELIVERED": test.delivered, "-forward:failed": !test.failed} {
+			parsed, err := search.Parse(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := parsed.Match(c); got != want || err != nil {
+				t.Errorf("%s: %s: %v, %v; want %v", name, q, got, err, want)
+			}
+		}
+	}
+}
+
 func TestQueriesRefused(t *testing.T) {
 	t.Parallel()
 	for q, want := range map[string]string{
 		"colour:red": `"colour"`, "http://x": `"http"`, ":x": `""`, "status:": "no value", "status:abc": "whole number", "status:=>1": "comparison",
 		"size:1x": "whole number", "size:>99999999999999999999": "whole number", "class:good": "accepted", `"open`: "not closed",
 		`path:"open`: "not closed", "body.:x": "path", "body.@reverse:x": "path", "body.a|b:x": "path", "header.:x": `"header."`,
-		"before:noon": "-15m", "after:1h": "-15m", "before:-1x": "-15m", "before:--1h": "-15m", strings.Repeat("a", 5000): "4096", strings.Repeat("a ", 33): "32",
+		"forward:late": "failed or delivered", "before:noon": "-15m", "after:1h": "-15m", "before:-1x": "-15m", "before:--1h": "-15m", strings.Repeat("a", 5000): "4096", strings.Repeat("a ", 33): "32",
 	} {
 		_, err := search.Parse(q)
 		if !errors.Is(err, webhook.ErrInvalid) || !strings.Contains(err.Error(), want) {

@@ -83,7 +83,7 @@ func value(text string) (found, rest string, err error) {
 
 func unknownField(name string) error {
 	return fmt.Errorf("unknown field %q: there are status, method, path, class, reason, rule, kind, attempt, size, "+
-		"header.NAME, body.PATH, before, after, pinned, note, delivery and endpoint; put a text with a colon in quotation marks", name)
+		"header.NAME, body.PATH, before, after, pinned, note, forward, delivery and endpoint; put a text with a colon in quotation marks", name)
 }
 
 func compile(t term) (test, error) {
@@ -150,9 +150,40 @@ func beside(t term) (test, error) {
 		return row(func(c *webhook.Capture) bool {
 			return c.Note != nil && strings.Contains(strings.ToLower(c.Note.Text), strings.ToLower(t.value))
 		}), nil
+	case "forward":
+		return forwarded(t.value)
 	default:
 		return test{}, unknownField(t.field)
 	}
+}
+
+// forwarded matches captures that a forward did not deliver, or that all forwards that sent them did. What was delivered
+// to the same place later, by whom ever, is no failure any more; what was changed before it was sent is not the capture.
+func forwarded(want string) (test, error) {
+	if want = strings.ToLower(want); want != "failed" && want != "delivered" {
+		return test{}, fmt.Errorf("forward:%s: use failed or delivered", want)
+	}
+	return test{cost: costReplays, holds: func(c *Candidate) (bool, error) {
+		if c.LoadReplays == nil {
+			return false, nil
+		}
+		tries, err := c.LoadReplays()
+		last, asked := map[string]*webhook.Replay{}, map[string]bool{}
+		for i := range tries {
+			if r := &tries[i]; !r.Edited {
+				last[r.Target] = r
+				asked[r.Target] = asked[r.Target] || r.By == webhook.ByEndpoint || r.By == webhook.ByForward
+			}
+		}
+		failed, delivered := false, false
+		for target := range asked {
+			r := last[target]
+			// One that has another try to come is neither.
+			failed = failed || asked[target] && !r.Delivered && r.NextIn == nil
+			delivered = delivered || asked[target] && r.Delivered
+		}
+		return failed == (want == "failed") && (failed || delivered), err
+	}}, nil
 }
 
 func row(holds func(*webhook.Capture) bool) test {

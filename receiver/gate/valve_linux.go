@@ -40,7 +40,17 @@ func newValve(addr netip.AddrPort) (*valve, error) {
 }
 
 // accept returns the next connection; it fails while the valve is not open.
-func (v *valve) accept() (*net.TCPConn, error) { return v.ln.AcceptTCP() }
+func (v *valve) accept() (*net.TCPConn, error) {
+	conn, err := v.ln.AcceptTCP()
+	if err != nil {
+		return nil, err
+	}
+	// One that came while the valve was being turned has not inherited it, and would keep us from listening again.
+	if raw, rawErr := conn.SyscallConn(); rawErr == nil {
+		_ = control(raw, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
+	}
+	return conn, nil
+}
 
 // wake makes a waiting accept fail.
 func (v *valve) wake() error { return v.ln.SetDeadline(time.Unix(1, 0)) }
@@ -48,10 +58,14 @@ func (v *valve) wake() error { return v.ln.SetDeadline(time.Unix(1, 0)) }
 // shut makes the kernel refuse connections. Those that were not accepted yet are reset.
 func (v *valve) shut() error {
 	err := v.control(func(fd int) error {
+		// Before, and not after: there is no instant in which it neither listens nor keeps others out.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0); err != nil {
+			return err
+		}
 		if err := unix.Shutdown(fd, unix.SHUT_RD); err != nil && !errors.Is(err, unix.ENOTCONN) {
 			return err
 		}
-		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0)
+		return nil
 	})
 	return errors.Join(err, v.drain())
 }
@@ -117,12 +131,22 @@ func bind(fd int, addr netip.Addr, got func(netip.AddrPort)) error {
 	return nil
 }
 
+// listen makes the socket listen. It keeps others out all the while, but for an instant where connections of ours linger
+// on the port: they let us listen only as they would let anyone bind.
 func (v *valve) listen(length int) error {
 	return v.control(func(fd int) error {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		err := unix.Listen(fd, length)
+		if err != nil && !errors.Is(err, unix.EADDRINUSE) {
 			return err
 		}
-		return unix.Listen(fd, length)
+		lingers := err != nil
+		if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil || !lingers {
+			return err
+		}
+		if err = unix.Listen(fd, length); err != nil {
+			return errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 0))
+		}
+		return nil
 	})
 }
 

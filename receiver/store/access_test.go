@@ -51,6 +51,62 @@ func TestTokens(t *testing.T) {
 	equal(t, "after the restart", []*webhook.Token{&a, &b}, s.Tokens())
 }
 
+// TestTokensAreForTheEndpointThatWasThere makes an endpoint anew under its name.
+func TestTokensAreForTheEndpointThatWasThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), store.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(name string) {
+		t.Helper()
+		if _, err := s.SaveEndpoint(t.Context(), webhook.Endpoint{Name: name}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone := func() map[string][]string {
+		out := map[string][]string{}
+		for _, token := range s.Tokens() {
+			out[token.Name] = token.Gone
+		}
+		return out
+	}
+	create("x")
+	create("y")
+	for _, token := range []webhook.Token{
+		{ID: "a", Name: "of both", Endpoints: []string{"x", "y"}},
+		{ID: "b", Name: "of all"},
+		{ID: "c", Name: "of the other", Endpoints: []string{"y"}},
+		{ID: "d", Name: "of the file", Endpoints: []string{"x"}, Declared: true},
+	} {
+		if err := s.SaveToken(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.SaveEndpoint(t.Context(), webhook.Endpoint{Name: "x", Respond: "503"}, false); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "changed", map[string][]string{"of both": nil, "of all": nil, "of the other": nil, "of the file": nil}, gone())
+	for range 2 { // a second time it is another again, and the tokens know that already
+		if err := s.DeleteEndpoint(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		create("x")
+	}
+	want := map[string][]string{"of both": {"x"}, "of all": nil, "of the other": nil, "of the file": nil}
+	equal(t, "made anew", want, gone())
+	if err := s.SaveToken(t.Context(), webhook.Token{ID: "e", Name: "of the new one", Endpoints: []string{"x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, store.Config{Dir: dir})
+	want["of the new one"] = nil
+	equal(t, "after the restart", want, gone())
+}
+
 func TestShares(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{})

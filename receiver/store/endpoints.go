@@ -56,8 +56,9 @@ func (s *Store) Endpoint(name string) (*webhook.Endpoint, error) {
 }
 
 // SaveEndpoint creates an endpoint, or replaces the settings of one, and returns it after the commit. Created is kept
-// and Updated set. It checks the name only; the other settings are their packages' to check. ErrInvalid for the
-// name, ErrExists when create and the name is taken, ErrNotFound when not create and there is none, ErrUnavailable.
+// and Updated set. Tokens for an earlier endpoint of a new one's name are not for it: see webhook.Token. It checks the
+// name only; the other settings are their packages' to check. ErrInvalid for the name, ErrExists when create and the
+// name is taken, ErrNotFound when not create and there is none, ErrUnavailable.
 func (s *Store) SaveEndpoint(ctx context.Context, ep webhook.Endpoint, create bool) (*webhook.Endpoint, error) {
 	if err := webhook.CheckName(ep.Name); err != nil {
 		return nil, fmt.Errorf("store: save endpoint: %w", err)
@@ -129,6 +130,10 @@ func (v *saving) write(t *tx) error {
 	if v.create {
 		if _, err = t.exec(insert, ep.Name, config); err == nil {
 			id, err = t.integer(`SELECT last_insert_rowid()`)
+		}
+		if err == nil {
+			// Before the endpoint is published: none of its captures is there for a token that is not for it.
+			err = t.renewed(ep.Name)
 		}
 	} else {
 		// The old settings have the old secret.

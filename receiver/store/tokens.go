@@ -19,6 +19,7 @@ const maxTokens = 1000
 type tokenConfig struct {
 	Role      webhook.Role `json:"role"`
 	Endpoints []string     `json:"endpoints"`
+	Gone      []string     `json:"gone,omitempty"`
 	Created   time.Time    `json:"created"`
 	Expires   time.Time    `json:"expires"`
 	By        string       `json:"by"`
@@ -46,7 +47,7 @@ func (s *Store) Token(id string) (*webhook.Token, error) {
 func (s *Store) SaveToken(ctx context.Context, token webhook.Token) error {
 	const insert = `INSERT INTO tokens (id, name, hash, used, config) VALUES (?, ?, ?, 0, ?)`
 	token.Endpoints = slices.Clone(token.Endpoints)
-	config, err := json.Marshal(tokenConfig{token.Role, token.Endpoints, token.Created, token.Expires, token.By, token.Declared})
+	config, err := packToken(&token)
 	if err != nil {
 		return fmt.Errorf("store: save token %q: %w", token.Name, err)
 	}
@@ -69,6 +70,38 @@ func (s *Store) SaveToken(ctx context.Context, token webhook.Token) error {
 	})
 	if err != nil {
 		return fmt.Errorf("store: save token %q: %w", token.Name, err)
+	}
+	return nil
+}
+
+func packToken(t *webhook.Token) ([]byte, error) {
+	return json.Marshal(tokenConfig{t.Role, t.Endpoints, t.Gone, t.Created, t.Expires, t.By, t.Declared})
+}
+
+// renewed tells the tokens that were made for an endpoint that the one of this name is another now.
+func (t *tx) renewed(endpoint string) error {
+	const update = `UPDATE tokens SET config = ? WHERE id = ?`
+	have, err := t.tokens()
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, token := range have {
+		if token.Declared || !slices.Contains(token.Endpoints, endpoint) || slices.Contains(token.Gone, endpoint) {
+			continue
+		}
+		token.Gone = append(token.Gone, endpoint)
+		config, err := packToken(token)
+		if err != nil {
+			return err
+		}
+		if _, err = t.exec(update, config, token.ID); err != nil {
+			return err
+		}
+		changed = true
+	}
+	if changed {
+		t.publishTokens(have)
 	}
 	return nil
 }
@@ -154,7 +187,7 @@ func (c *conn) tokens() ([]*webhook.Token, error) {
 			return fmt.Errorf("token %q: %w", name, webhook.ErrDamaged)
 		}
 		found = append(found, &webhook.Token{
-			ID: id, Name: name, Role: kept.Role, Endpoints: kept.Endpoints, Hash: [sha256.Size]byte(hash),
+			ID: id, Name: name, Role: kept.Role, Endpoints: kept.Endpoints, Gone: kept.Gone, Hash: [sha256.Size]byte(hash),
 			Created: kept.Created, Expires: kept.Expires, Used: timeOf(number(row[3])), By: kept.By,
 			Declared: kept.Declared,
 		})

@@ -37,8 +37,11 @@ type Token struct {
 	Role Role
 	// Endpoints are the names that it is good for; none is all, also later ones.
 	Endpoints []string
-	Hash      [sha256.Size]byte
-	Created   time.Time
+	// Gone are those of Endpoints that were deleted and made anew since: a token that is not Declared is for the endpoint that
+	// was there, and not for another of its name.
+	Gone    []string
+	Hash    [sha256.Size]byte
+	Created time.Time
 	// Expires is when it ends; zero is never.
 	Expires time.Time
 	// Used is about when it was used last, late by up to a minute; zero is never.

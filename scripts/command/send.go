@@ -24,6 +24,12 @@ import (
 // sendAtOnce bounds the deliveries under way when --rate starts them.
 const sendAtOnce = 1000
 
+// Bounds of --rate: one delivery in a day, and more than a machine can start.
+const (
+	leastRate = 1.0 / (24 * 60 * 60)
+	mostRate  = 1_000_000
+)
+
 // Send is the command that delivers a fixture as a documented policy says.
 type Send struct {
 	Fixture string   `arg:"" help:"Name of a fixture, such as langsmith-rule, or a file: a .vec vector, a request as it stood on the wire, or a body that is sent as JSON; with --example an OpenAPI 3 document or a HAR."`
@@ -33,15 +39,19 @@ type Send struct {
 	Break   string   `help:"Break one rule of the policy, as a sender with a bug would, such as retries-4xx; an unknown NAME lists all." placeholder:"NAME"`
 	Header  []string `help:"Header field to add to each delivery, as 'Name: value'." placeholder:"FIELD" sep:"none"`
 	Count   int      `help:"How many deliveries, each with fresh ids and times." default:"1"`
-	Rate    float64  `help:"Deliveries to start each second, also while others are under way. Without it, one after another." placeholder:"N"`
+	Rate    *float64 `help:"Deliveries to start each second, also while others are under way. Without it, one after another." placeholder:"N"`
 	Secret  string   `help:"Secret to sign with, or to send in a header, where the fixture's scheme does that." placeholder:"S"`
 	JSON    bool     `help:"Print JSON, one object a line." name:"json"`
 }
 
 // Run delivers and reports; it fails with ErrFailed when a delivery failed.
 func (c *Send) Run(ctx context.Context, p *Program) error {
-	if c.Count < 1 || c.Rate < 0 {
-		return fmt.Errorf("%w: --count must be at least 1 and --rate above 0", webhook.ErrInvalid)
+	if c.Count < 1 {
+		return fmt.Errorf("%w: --count %d: give how many deliveries, from 1", webhook.ErrInvalid, c.Count)
+	}
+	// Not a number is between none.
+	if c.Rate != nil && !(*c.Rate >= leastRate && *c.Rate <= mostRate) {
+		return fmt.Errorf("%w: --rate %g: give how many deliveries to start each second, from one in a day to %d", webhook.ErrInvalid, *c.Rate, mostRate)
 	}
 	policy, err := sender.PolicyNamed(c.Policy)
 	if err != nil {
@@ -139,8 +149,8 @@ func (s *sending) source() error {
 // all starts every delivery and waits for their ends.
 func (s *sending) all(ctx context.Context) error {
 	var every <-chan time.Time
-	if s.command.Rate > 0 {
-		ticker := time.NewTicker(max(1, time.Duration(float64(time.Second)/s.command.Rate)))
+	if rate := s.command.Rate; rate != nil {
+		ticker := time.NewTicker(time.Duration(float64(time.Second) / *rate))
 		defer ticker.Stop()
 		every = ticker.C
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -299,7 +300,7 @@ func (c *Test) carryOut(ctx context.Context, t judging) (run result.Run, err err
 			return run, err
 		}
 	}
-	if (byHand || !sender.Scales()) && c.Scale != 1 || c.Scale <= 0 || c.Jobs < 1 {
+	if (byHand || !sender.Scales()) && c.Scale != 1 || !(c.Scale > 0) || math.IsInf(c.Scale, 0) || c.Jobs < 1 {
 		return run, fmt.Errorf("%w: --scale is for builtin senders and above 0, --jobs at least 1", webhook.ErrInvalid)
 	}
 	if byHand {

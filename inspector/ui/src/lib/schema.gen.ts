@@ -16,7 +16,8 @@ export interface paths {
         put?: never;
         /**
          * A new endpoint
-         * @description Only `name` is needed. A secret that is left out is made at random. The answer shows it.
+         * @description Only `name` is needed. A secret that is left out is made at random. The answer shows it. Needs a token for all
+         *     endpoints, or one of the settings file that names this one.
          */
         post: operations["createEndpoint"];
         delete?: never;
@@ -102,10 +103,11 @@ export interface paths {
          *
          *     `q` holds terms with blanks between them, and all of them must match. A bare or quoted text is looked
          *     for in head, body and title. `field:value` looks at `status` (also `5xx`), `method`, `path`, `class`,
-         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `before`, `after`, `delivery` and `endpoint`; numbers
+         *     `reason`, `rule`, `kind`, `attempt`, `size`, `header.NAME`, `body.PATH`, `pinned`, `note`, `forward`, `before`, `after`, `delivery` and `endpoint`; numbers
          *     may have `<`, `<=`, `>` or `>=` before them and sizes `k` or `M` after them. In a value of `header.NAME` or
          *     `body.PATH` a star stands for any text, unless it is quoted. `before` and `after` take a time, or how long ago
-         *     (`-15m`, `-1h`, `-2d`). `-` before a term negates it.
+         *     (`-15m`, `-1h`, `-2d`). `forward:failed` finds what a forward of the endpoint, or the command, gave up and what was not
+         *     delivered to the same place since; `forward:delivered` what all of them delivered. `-` before a term negates it.
          */
         get: operations["listCaptures"];
         put?: never;
@@ -665,7 +667,8 @@ export interface paths {
         put?: never;
         /**
          * A new token
-         * @description The key is shown this once; the server keeps its SHA-256.
+         * @description The key is shown this once; the server keeps its SHA-256. A token for some endpoints ends for one that is deleted, and
+         *     is not good for one that is made under its name later. Tokens of the settings file go by the name.
          */
         post: operations["createToken"];
         delete?: never;
@@ -879,7 +882,7 @@ export interface paths {
          * @description Nothing is saved: look at the rules and put those that you want into an endpoint's settings. Of OpenAPI (3.0 and
          *     3.1; YAML up to 1 MiB, or JSON up to 12 MiB) each operation and each webhook gives a rule with its first answer; its other
          *     answers and examples are rules that are off. Of HAR 1.2 each entry gives a rule by method, path and query, but for
-         *     parameters `secret` and `token`. Other documents are not fetched.
+         *     parameters `secret` and `token`. Other documents are not fetched. YAML with aliases may take 256 KiB, and 4 MiB written out.
          *
          *     Requests with a body are examples: of OpenAPI those that operations and webhooks give, or one that is made of the
          *     schema, with parameters that are required or have an example; of HAR those of entries with `postData`. Fields of one
@@ -2105,7 +2108,7 @@ export interface components {
         TokenInput: {
             name: string;
             role: components["schemas"]["Role"];
-            /** @description Names of endpoints that are there; none is all. One that is made anew under its name is the same. */
+            /** @description Names of endpoints that are there; none is all. The token is for these: one that is made anew under the name of a deleted one is another. */
             endpoints?: string[];
             /** @description 0 is never. */
             expires_in_ms?: number;
@@ -2115,6 +2118,8 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
             endpoints: string[];
+            /** @description Those of `endpoints` that were deleted, whether there is another of the name or not. */
+            gone: string[];
             /** Format: date-time */
             created_at: string;
             created_by: string;
@@ -2137,6 +2142,8 @@ export interface components {
             name: string;
             role: components["schemas"]["Role"];
             endpoints: string[];
+            /** @description Those of `endpoints` that were deleted, whether there is another of the name or not. */
+            gone: string[];
             /** Format: date-time */
             created_at: string;
             created_by: string;
@@ -3709,7 +3716,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/yaml": string;
+                    "application/yaml": unknown;
                 };
             };
             default: components["responses"]["Problem"];
