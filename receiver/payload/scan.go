@@ -313,3 +313,47 @@ func (s *scanner) digits(i int) int {
 	}
 	return i
 }
+
+// members calls visit for each member of the object that was just opened, with the first token of its value. It must
+// read the value to its end, and returns false when that is not valid, as members does then.
+func (s *scanner) members(visit func(key quoted, value token) bool) bool {
+	for {
+		switch s.next() {
+		case tokenClose:
+			return true
+		case tokenKey:
+			if key := s.quoted(); !visit(key, s.next()) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// items is members for an array.
+func (s *scanner) items(visit func(value token) bool) bool {
+	for {
+		switch t := s.next(); t {
+		case tokenClose:
+			return true
+		default:
+			if !visit(t) {
+				return false
+			}
+		}
+	}
+}
+
+// skip reads a value whose first token is t to its end, and tells whether it is valid.
+func (s *scanner) skip(t token) bool {
+	if t != tokenOpen {
+		return t != tokenBad
+	}
+	for level := s.depth; s.depth >= level; {
+		if s.next() == tokenBad {
+			return false
+		}
+	}
+	return true
+}
