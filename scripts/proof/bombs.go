@@ -56,7 +56,7 @@ func bomb(ctx context.Context, p *program, count *Count) error {
 // one, which is as large and meant to hurt nobody: a machine that does something else makes either dear at times.
 func (p *program) judge(ctx context.Context, client *http.Client, both [2]*explosive, count *Count) error {
 	e := both[0]
-	const goal, factor, turns = 100 * time.Millisecond, 2, 4
+	const ever, turns = 2 * time.Second, 4
 	used, answered, err := p.cost(ctx, client, *e)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (p *program) judge(ctx context.Context, client *http.Client, both [2]*explo
 	count.Peak("s until the slowest was answered", answered.Seconds())
 	usual := time.Duration(0)
 	for range turns {
-		if used <= e.weight()*max(goal, factor*usual) || p.short && used < 10*goal {
+		if used <= e.may(usual) || p.short && used < ever/2 {
 			break
 		}
 		now, _, err := p.cost(ctx, client, *both[1])
@@ -85,7 +85,7 @@ func (p *program) judge(ctx context.Context, client *http.Client, both [2]*explo
 	if usual > 0 {
 		count.Peak("s for a harmless body beside a dear one", usual.Seconds())
 	}
-	if used > e.weight()*max(goal, factor*usual) && !p.short || used > 20*goal {
+	if used > e.may(usual) && !p.short || used > ever {
 		count.Break("%s cost %v of the processor, a harmless body as large %v", e.name, used, usual)
 	}
 	return nil

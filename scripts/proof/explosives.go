@@ -20,10 +20,16 @@ type explosive struct {
 	opened int
 }
 
-// weight is how many times as much as the largest body it may cost.
-func (e *explosive) weight() time.Duration {
+// weight is as how many of the largest bodies it counts once it is unpacked.
+func (e *explosive) weight() int64 {
 	const most = 64 << 20 // no more of it is looked at
-	return time.Duration(max(1, min(e.opened, most)/largeBody))
+	return int64(max(1, min(e.opened, most)/largeBody))
+}
+
+// may is what it may cost where the largest of harmless bodies costs so much.
+func (e *explosive) may(usual time.Duration) time.Duration {
+	const goal, factor = 100 * time.Millisecond, 2
+	return time.Duration(e.weight() * int64(max(goal, factor*usual)))
 }
 
 // largeBody is just within what a body may be.
