@@ -193,6 +193,8 @@ func (g *gates) open(o *own, program *plan.Program) error {
 	o.gate, o.server = opened, g.s.server(g.s.only(o.endpoint.Name))
 	if o.policy.H2 {
 		o.server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+		// net/http answers by itself what goes over its limit; a head that is not far over the receiver's is to be recorded.
+		o.server.MaxHeaderBytes *= 2
 		// What lies above TLS is handed over by ownListener.
 		o.server.Protocols = new(http.Protocols)
 		o.server.Protocols.SetHTTP1(true)
