@@ -58,7 +58,7 @@ const (
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settings *settingsFile) (err error) {
-	h := house{bell: live.New(), metrics: metrics.NewSet()}
+	h := house{bell: live.New(), metrics: metrics.NewSet(), room: givenRoom()}
 	if h.log, err = newLog(p.err, cli.Log); err != nil {
 		return err
 	}
@@ -109,13 +109,13 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 	return together(ctx,
 		func(ctx context.Context) error { return h.edge.Run(ctx, hooks) },
 		func(ctx context.Context) error { return watch.Run(ctx, people) },
-		h.resolver().Run, h.tests.Run, h.forwards.Run, followMemory,
+		h.resolver().Run, h.tests.Run, h.forwards.Run, h.room.follow,
 	)
 }
 
 // storing says how captures are kept.
 func (c *serveCommand) storing(dir string, h *house) store.Config {
-	config := store.Config{Dir: dir, Bell: h.bell, Log: h.log}
+	config := store.Config{Dir: dir, Bell: h.bell, Log: h.log, ListBytes: h.room.listed()}
 	if !c.NoIndex {
 		config.Marker = inspector.Marker{Decode: decoded, Describe: describe}
 	}
@@ -137,6 +137,8 @@ type house struct {
 	named    net.Addr
 	sends    guarded
 	forwards forwards
+	// room bounds the memory.
+	room room
 }
 
 // openKept opens what has files of its own in the data folder: the conformance runs, and how far forwards are.
@@ -188,6 +190,7 @@ func (h *house) receiver(c *serveCommand, names *gate.Names, dir string, addr ne
 	}
 	return receiver.New(receiver.Config{
 		Store: h.store, Log: h.log, Metrics: h.metrics, Limits: wire.Limits{Body: c.MaxBody, Head: c.MaxHeader}, Listeners: own,
+		Waiting: h.room.waiting(), InFlight: h.room.inFlight(c.MaxBody),
 	}), nil
 }
 
@@ -201,7 +204,7 @@ func (h *house) hookURL(base string, ep *webhook.Endpoint, masked bool) string {
 
 func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
-		Store: h.store, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
+		Store: roomyStore{h.store, h.room}, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL, Explain: secret.Explain},
 		Rules:     inspector.RuleTools{Check: h.edge.CheckAnswers, Try: h.edge.Try, Write: plan.Write},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,

@@ -54,6 +54,9 @@ type gates struct {
 // retryTime is how long a listener that could not be opened waits for the next try.
 const retryTime = time.Second
 
+// maxStreams is how many requests one connection may have under way over HTTP/2.
+const maxStreams = 100
+
 // own is the listener of one endpoint.
 type own struct {
 	// endpoint is the version that the listener agrees with.
@@ -189,6 +192,9 @@ func (g *gates) open(o *own, program *plan.Program) error {
 	}
 	o.gate, o.server = opened, g.s.server(g.s.only(o.endpoint.Name))
 	if o.policy.H2 {
+		o.server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+		// net/http answers by itself what goes over its limit; a head that is not far over the receiver's is to be recorded.
+		o.server.MaxHeaderBytes *= 2
 		// What lies above TLS is handed over by ownListener.
 		o.server.Protocols = new(http.Protocols)
 		o.server.Protocols.SetHTTP1(true)

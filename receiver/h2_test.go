@@ -130,6 +130,36 @@ func TestBrokenAnswersOnHTTP2(t *testing.T) {
 	}
 }
 
+// TestLargeHeadOnHTTP2: a head over the limit is answered 431 and recorded, and the connection stays.
+func TestLargeHeadOnHTTP2(t *testing.T) {
+	t.Parallel()
+	e, client, url := overHTTP2(t, "200")
+	send := func(size int) (status int) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Large", strings.Repeat("x", size))
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for _, step := range []struct{ size, want int }{{60_000, 200}, {70_000, 431}, {120_000, 431}, {1, 200}} {
+		if got := send(step.size); got != step.want {
+			t.Errorf("a field of %d bytes is answered %d, want %d", step.size, got, step.want)
+		}
+	}
+	for i, want := range []webhook.Reason{"", webhook.HeadTooLarge, webhook.HeadTooLarge, ""} {
+		if got := e.captures(t, "rules", 4)[i].Reason; got != want {
+			t.Errorf("capture %d: %q, want %q", i, got, want)
+		}
+	}
+}
+
 // TestDripsDataFrames: the head comes at once, the body a frame at a time.
 func TestDripsDataFrames(t *testing.T) {
 	t.Parallel()

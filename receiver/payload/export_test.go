@@ -18,6 +18,11 @@ func Check(data []byte) (valid, deep bool) {
 	return valid, s.tooDeep
 }
 
+// Text resolves the escapes of a string of valid JSON, quotes included.
+func Text(quotedText []byte) string {
+	return string(quoted{raw: quotedText[1 : len(quotedText)-1], escaped: true}.text(nil))
+}
+
 func export(fields []field) []Field {
 	var out []Field
 	for _, f := range fields {

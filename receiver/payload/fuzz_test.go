@@ -144,3 +144,20 @@ func FuzzRefs(f *testing.F) {
 		}
 	})
 }
+
+// FuzzText compares how escapes are resolved with encoding/json.
+func FuzzText(f *testing.F) {
+	for _, text := range []string{"", "a", `\u0041\"\\\/\b\f\n\r\t`, `\ud83d\ude00`, `\ud83d`, `\ud83d\u0041`, `\ude00\ud83d\ude00`, `\uFFFD\uabCD`, "\xff\\n\u00e4", `\ud83d\n`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		text = append(append([]byte(`"`), text...), '"')
+		var want string
+		if json.Unmarshal(text, &want) != nil {
+			return
+		}
+		if got := payload.Text(text); got != want {
+			t.Fatalf("%s is %q, want %q", text, got, want)
+		}
+	})
+}

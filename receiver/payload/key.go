@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"hash"
 	"strings"
 
@@ -24,12 +23,12 @@ func Key(method, path string, head []webhook.Field, body []byte, sum [32]byte) w
 	var found ids
 	if found.read(body) {
 		switch {
-		case len(found.rule) > 0 && len(found.start) > 0 && len(found.end) > 0 && found.runsOK:
-			return newKey("rule", method, path, found.rule, found.start, found.end, found.runs.Sum(nil))
-		case len(found.run) > 0 && len(found.status) > 0:
-			return newKey("run", method, path, found.run, found.status)
-		case len(found.id) > 0:
-			return newKey("id", method, path, found.id, found.kind)
+		case len(found.rule.raw) > 0 && len(found.start.raw) > 0 && len(found.end.raw) > 0 && found.runsOK:
+			return newKey("rule", method, path, found.rule.text(nil), found.start.text(nil), found.end.text(nil), found.runs.Sum(nil))
+		case len(found.run.raw) > 0 && len(found.status.raw) > 0:
+			return newKey("run", method, path, found.run.text(nil), found.status.text(nil))
+		case len(found.id.raw) > 0:
+			return newKey("id", method, path, found.id.text(nil), found.kind.text(nil))
 		}
 	}
 	return newKey("body", method, path, sum[:])
@@ -71,7 +70,7 @@ func writePart(h hash.Hash, part []byte) {
 
 // ids are the values of a body that can identify a delivery; nil where absent or no string.
 type ids struct {
-	rule, start, end, run, status, id, kind []byte
+	rule, start, end, run, status, id, kind quoted
 
 	// runs is the digest of the runs' ids so far; runsOK is true when runs is an array and each has one.
 	runs   hash.Hash
@@ -80,7 +79,9 @@ type ids struct {
 	pending []byte
 	// inRuns is true inside the runs array, runID the id of the run being read.
 	inRuns bool
-	runID  []byte
+	runID  quoted
+	// resolved is where escapes of run ids are resolved.
+	resolved []byte
 }
 
 // Depths at which ids stand.
@@ -96,7 +97,7 @@ func (k *ids) read(body []byte) bool {
 	if s.next() != tokenOpen || !s.object {
 		return false
 	}
-	var slot *[]byte
+	var slot *quoted
 	var toRuns bool
 	for {
 		switch t := s.next(); t {
@@ -113,7 +114,7 @@ func (k *ids) read(body []byte) bool {
 			k.closed(&s)
 		case tokenString:
 			if slot != nil {
-				*slot = s.unquoted()
+				*slot = s.quoted()
 			}
 			k.plain(&s)
 			slot, toRuns = nil, false
@@ -126,10 +127,15 @@ func (k *ids) read(body []byte) bool {
 
 // slot returns where the value of the key just read goes, emptied because the last of equal keys
 // counts.
-func (k *ids) slot(s *scanner) (slot *[]byte, toRuns bool) {
+func (k *ids) slot(s *scanner) (slot *quoted, toRuns bool) {
+	// Nothing longer is looked for, even if each of its letters is escaped.
+	var room [len("start_time") * len(`\u0000`)]byte
+	if s.depth > depthRun || s.end-s.start > len(room) {
+		return nil, false
+	}
 	switch s.depth {
 	case depthTop:
-		switch string(s.unquoted()) {
+		switch string(s.quoted().text(room[:])) {
 		case "rule_id":
 			slot = &k.rule
 		case "start_time":
@@ -149,12 +155,12 @@ func (k *ids) slot(s *scanner) (slot *[]byte, toRuns bool) {
 			return nil, true
 		}
 	case depthRun:
-		if k.inRuns && string(s.unquoted()) == "id" {
+		if k.inRuns && string(s.quoted().text(room[:])) == "id" {
 			slot = &k.runID
 		}
 	}
 	if slot != nil {
-		*slot = nil
+		*slot = quoted{}
 	}
 	return slot, false
 }
@@ -165,7 +171,7 @@ func (k *ids) opened(s *scanner, toRuns bool) {
 		k.inRuns, k.runsOK = true, true
 		k.runs, k.pending = sha256.New(), k.pending[:0]
 	case k.inRuns && s.depth == depthRun:
-		k.runID = nil
+		k.runID = quoted{}
 	}
 }
 
@@ -179,16 +185,20 @@ func (k *ids) closed(s *scanner) {
 		k.inRuns = false
 		k.runs.Write(k.pending)
 	case depthRuns:
-		k.runsOK = k.runsOK && len(k.runID) > 0
+		k.runsOK = k.runsOK && len(k.runID.raw) > 0
 		if k.runsOK {
-			k.pending = binary.BigEndian.AppendUint64(k.pending, uint64(len(k.runID)))
-			k.pending = append(k.pending, k.runID...)
+			id := k.runID.text(k.resolved)
+			if k.runID.escaped {
+				k.resolved = id
+			}
+			k.pending = binary.BigEndian.AppendUint64(k.pending, uint64(len(id)))
+			k.pending = append(k.pending, id...)
 		}
 		if len(k.pending) >= enough {
 			k.runs.Write(k.pending)
 			k.pending = k.pending[:0]
 		}
-		k.runID = nil
+		k.runID = quoted{}
 	}
 }
 
@@ -197,18 +207,6 @@ func (k *ids) plain(s *scanner) {
 	if k.inRuns && s.depth == depthRuns {
 		k.runsOK = false
 	}
-}
-
-// unquoted returns the last key or string with its escapes resolved.
-func (s *scanner) unquoted() []byte {
-	if !s.escaped {
-		return s.data[s.start:s.end:s.end]
-	}
-	var text string
-	if err := json.Unmarshal(s.data[s.start-1:s.end+1], &text); err != nil {
-		return s.data[s.start:s.end:s.end]
-	}
-	return []byte(text)
 }
 
 // trimBOM drops the byte order mark that some senders put before JSON.

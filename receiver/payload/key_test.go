@@ -3,6 +3,7 @@ package payload_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -119,6 +120,12 @@ func hostile(size int) map[string][]byte {
 		"runs":            []byte(`{"presigned_url":1,"rule_id":"r","start_time":"s","end_time":"e","runs":[{}` + strings.Repeat(",{}", size/3) + `]}`),
 		"runs with refs":  []byte(`{"rule_id":"r","start_time":"s","end_time":"e","runs":[1` + strings.Repeat(`,{"id":"1","inputs_s3_urls":{"ROOT":{"presigned_url":"u"}}}`, size/58) + `]}`),
 		"runs of runs":    []byte(`{"presigned_url":1,"runs":` + strings.Repeat(`[{"runs":`, 400) + "[" + strings.Repeat("1,", size/2) + "1]" + strings.Repeat("}]", 400) + `}`),
+		"escaped keys":    []byte(`{` + strings.Repeat(`"\u0069d":"\u0061",`, size/19) + `"a":1}`),
+		"escaped ids":     []byte(`{"rule_id":"r","start_time":"s","end_time":"e","runs":[` + strings.Repeat(`{"id":"\u0061"},`, size/16) + `{"id":"1"}]}`),
+		"empty entries":   []byte(`{"runs":[{"s3_urls":{` + strings.Repeat(`"a":{"presigned_url":""},`, size/25) + `"a":{"presigned_url":"u"}}}]}`),
+		"equal entries":   []byte(`{"runs":[{"s3_urls":{` + strings.Repeat(`"a":{"presigned_url":"u"},`, size/26) + `"a":{"presigned_url":"u"}}}]}`),
+		"equal places":    []byte(`{"runs":[{` + strings.Repeat(`"s3_urls":{"a":{"presigned_url":"u"}},`, size/38) + `"s3_urls":{"a":{"presigned_url":"u"}}}]}`),
+		"many entries":    manyEntries(size),
 		"long string":     []byte(`{"a":"` + strings.Repeat("a", size) + `"}`),
 		"escapes":         []byte(`{"type":"` + strings.Repeat(`\u0041`, size/6) + `"}`),
 		"backslashes":     []byte(`{"a":"` + strings.Repeat(`\`, size)),
@@ -129,6 +136,14 @@ func hostile(size int) map[string][]byte {
 		"part headers":    []byte("--a\r\n" + strings.Repeat("A: b\r\n", size/6)),
 		"zeroes":          make([]byte, size),
 	}
+}
+
+func manyEntries(size int) []byte {
+	b := []byte(`{"runs":[{"s3_urls":{"":0`)
+	for n := 0; len(b) < size; n++ {
+		b = fmt.Appendf(b, `,"\u0061%d":{"presigned_url":"u"}`, n)
+	}
+	return append(b, "}}]}"...)
 }
 
 func TestHostileBodiesReturn(t *testing.T) {

@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -30,24 +31,35 @@ func Refs(body []byte) []webhook.Ref {
 	if !MayHaveRefs(body) {
 		return nil
 	}
-	body = trimBOM(body)
-	if _, valid := check(body); !valid {
-		return nil
-	}
-	runs := member(gjson.ParseBytes(body), "runs")
-	if !runs.IsArray() {
+	// One pass: a body of 10 MB that is made of entries takes as long as one that is not.
+	s := scanner{data: trimBOM(body)}
+	if s.next() != tokenOpen || !s.object {
 		return nil
 	}
 	var refs []webhook.Ref
-	index := 0
-	runs.ForEach(func(_, run gjson.Result) bool {
-		if run.IsObject() {
-			refs = runRefs(refs, "runs."+strconv.Itoa(index), run)
+	whole := s.members(func(key quoted, value token) bool {
+		if !key.is("runs") {
+			return s.skip(value)
 		}
-		index++
-		return len(refs) < maxRefs && index < maxRunsRead
+		refs = nil
+		if value != tokenOpen || s.object {
+			return s.skip(value)
+		}
+		index := 0
+		return s.items(func(value token) (ok bool) {
+			if value == tokenOpen && s.object && index < maxRunsRead && len(refs) < maxRefs {
+				refs, ok = runRefs(&s, refs, index)
+			} else {
+				ok = s.skip(value)
+			}
+			index++
+			return ok
+		})
 	})
-	return refs[:min(len(refs), maxRefs)]
+	if !whole || s.next() != tokenEnd {
+		return nil
+	}
+	return refs
 }
 
 // member returns the last member of that name, as browsers do and gjson's own lookup does not.
@@ -64,80 +76,132 @@ func member(object gjson.Result, name string) gjson.Result {
 	return found
 }
 
-func runRefs(refs []webhook.Ref, prefix string, run gjson.Result) []webhook.Ref {
-	places := make([]place, 0, 3)
-	run.ForEach(func(key, value gjson.Result) bool {
-		var to place
-		switch key.String() {
-		case "inputs_s3_urls":
-			to = place{name: prefix + ".inputs", rooted: true}
-		case "outputs_s3_urls":
-			to = place{name: prefix + ".outputs", rooted: true}
-		case "s3_urls":
-			to = place{name: prefix + ".s3_urls"}
-		default:
-			return true
-		}
-		to.urls = value
-		for i := range places {
-			if places[i].name == to.name {
-				places[i] = to
-				return true
-			}
-		}
-		places = append(places, to)
-		return true
-	})
-	for _, p := range places {
-		refs = p.refs(refs)
-	}
-	return refs
-}
-
 // place is one of a run's maps of stored objects.
 type place struct {
-	name string
+	// key is its name in the body, path in names of references.
+	key, path string
 	// rooted is true where ROOT stands for the place itself.
 	rooted bool
-	urls   gjson.Result
 }
 
-func (p place) refs(refs []webhook.Ref) []webhook.Ref {
-	if !p.urls.IsObject() {
-		return refs
+func places() [3]place {
+	return [3]place{
+		{key: "inputs_s3_urls", path: ".inputs", rooted: true},
+		{key: "outputs_s3_urls", path: ".outputs", rooted: true},
+		{key: "s3_urls", path: ".s3_urls"},
 	}
-	seen := make(map[string]int)
-	p.urls.ForEach(func(key, entry gjson.Result) bool {
-		name, ok := p.refName(key.String())
-		if !ok {
-			return true
+}
+
+// runRefs appends the references of a run that was just opened, and tells whether it was valid up to its end.
+func runRefs(s *scanner, refs []webhook.Ref, index int) ([]webhook.Ref, bool) {
+	known := places()
+	var entries [len(known)]entries
+	// order is that in which the places stand in the run.
+	order := make([]int, 0, len(known))
+	whole := s.members(func(key quoted, value token) bool {
+		at := slices.IndexFunc(known[:], func(p place) bool { return key.is(p.key) })
+		if at < 0 {
+			return s.skip(value)
 		}
-		url := member(entry, presigned)
-		if url.Type != gjson.String || url.Str == "" {
-			return true
+		if !slices.Contains(order, at) {
+			order = append(order, at)
 		}
-		if at, again := seen[name]; again {
-			refs[at].URL = url.Str
-			return true
+		// Of equal keys the last one counts.
+		entries[at].clear()
+		if value != tokenOpen || !s.object {
+			return s.skip(value)
 		}
-		seen[name] = len(refs)
-		refs = append(refs, webhook.Ref{Name: name, URL: url.Str})
-		return len(refs) < maxRefs
+		return entries[at].read(s)
 	})
-	return refs
+	run := "runs." + strconv.Itoa(index)
+	for _, at := range order {
+		for _, e := range entries[at].list {
+			if len(refs) == maxRefs {
+				return refs, whole
+			}
+			name := run + known[at].path
+			if !known[at].rooted || e.key != "ROOT" {
+				name += "." + e.key
+			}
+			refs = append(refs, webhook.Ref{Name: name, URL: string(e.url.text(nil))})
+		}
+	}
+	return refs, whole
 }
 
-func (p place) refName(key string) (string, bool) {
-	if p.rooted && key == "ROOT" {
-		return p.name, true
+// entries are the first maxRefs stored objects of a place.
+type entries struct {
+	list []storedEntry
+	// seen finds them by their keys once they are many.
+	seen map[string]int
+}
+
+type storedEntry struct {
+	key string
+	url quoted
+}
+
+func (e *entries) clear() { e.list, e.seen = e.list[:0], nil }
+
+// read takes the entries of an object that was just opened.
+func (e *entries) read(s *scanner) bool {
+	return s.members(func(key quoted, value token) bool {
+		if value != tokenOpen || !s.object {
+			return s.skip(value)
+		}
+		var url quoted
+		whole := s.members(func(key quoted, value token) bool {
+			if key.is(presigned) {
+				url = quoted{}
+				if value == tokenString {
+					url = s.quoted()
+				}
+			}
+			return s.skip(value)
+		})
+		if len(url.raw) > 0 && len(key.raw) <= maxRefKey*len(`\u0000`) {
+			e.note(string(key.text(nil)), url)
+		}
+		return whole
+	})
+}
+
+func (e *entries) note(key string, url quoted) {
+	const few = 8
+	if !askable(key) {
+		return
 	}
+	at, again := e.seen[key]
+	if e.seen == nil {
+		at = slices.IndexFunc(e.list, func(o storedEntry) bool { return o.key == key })
+		again = at >= 0
+	}
+	switch {
+	case again:
+		e.list[at].url = url
+		return
+	case len(e.list) == maxRefs:
+		return
+	case e.seen != nil:
+		e.seen[key] = len(e.list)
+	case len(e.list) == few:
+		e.seen = map[string]int{key: few}
+		for i, o := range e.list {
+			e.seen[o.key] = i
+		}
+	}
+	e.list = append(e.list, storedEntry{key, url})
+}
+
+// askable tells whether somebody could ask for an object by this key.
+func askable(key string) bool {
 	if key == "" || len(key) > maxRefKey || !utf8.ValidString(key) {
-		return "", false
+		return false
 	}
 	for _, r := range key {
 		if !unicode.IsPrint(r) {
-			return "", false
+			return false
 		}
 	}
-	return p.name + "." + key, true
+	return true
 }

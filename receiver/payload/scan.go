@@ -63,54 +63,61 @@ func check(data []byte) (s scanner, valid bool) {
 
 // next reads one token. Only after tokenEnd is it known that data is one valid value.
 func (s *scanner) next() token {
-	for {
-		if s.pos < len(s.data) && s.data[s.pos] <= ' ' {
-			s.skipSpace()
-		}
-		if s.pos == len(s.data) {
-			if s.want == wantEnd {
-				return tokenEnd
-			}
-			return s.bad("the text ends before the value does")
-		}
-		c := s.data[s.pos]
-		switch s.want {
-		case wantEnd:
-			return s.bad("there is more after the value")
-		case wantCommaOrClose:
-			if c != ',' {
-				return s.closing(c)
-			}
+	for s.pos < len(s.data) {
+		// Millions of brackets and commas are what costs most, so they do not go through further calls.
+		switch c := s.data[s.pos]; {
+		case c == ',' && s.want == wantCommaOrClose:
 			s.pos++
 			s.want = wantValue
 			if s.object {
 				s.want = wantKey
 			}
-		case wantKey, wantKeyOrClose:
-			if c == '}' && s.want == wantKeyOrClose {
-				return s.closing(c)
-			}
-			return s.key(c)
-		case wantValueOrClose:
-			if c == ']' {
-				return s.closing(c)
-			}
-			return s.value(c)
+		case c == '"' && s.want >= wantKey && s.want <= wantKeyOrClose:
+			return s.key()
+		case (c == '{' || c == '[') && s.want <= wantValueOrClose && s.depth < maxDepth:
+			return s.open(c == '{')
+		case c == '}' && s.object && (s.want == wantCommaOrClose || s.want == wantKeyOrClose),
+			c == ']' && !s.object && (s.want == wantCommaOrClose || s.want == wantValueOrClose):
+			return s.close()
+		case c <= ' ' && s.skipSpace():
 		default:
-			return s.value(c)
+			return s.other(c)
 		}
+	}
+	if s.want == wantEnd {
+		return tokenEnd
+	}
+	return s.bad("the text ends before the value does")
+}
+
+// other reads a token that is no bracket in its place, or tells what is wrong with it.
+func (s *scanner) other(c byte) token {
+	switch {
+	case s.want <= wantValueOrClose:
+		return s.value(c)
+	case s.want == wantEnd:
+		return s.bad("there is more after the value")
+	case s.want != wantCommaOrClose:
+		return s.bad("a key in double quotes should stand here")
+	case s.object:
+		return s.bad("a comma or a closing brace should stand here")
+	default:
+		return s.bad("a comma or a closing bracket should stand here")
 	}
 }
 
-func (s *scanner) skipSpace() {
+// skipSpace tells whether there was any.
+func (s *scanner) skipSpace() bool {
+	from := s.pos
 	for s.pos < len(s.data) {
 		switch s.data[s.pos] {
 		case ' ', '\t', '\n', '\r':
 			s.pos++
 		default:
-			return
+			return s.pos > from
 		}
 	}
+	return s.pos > from
 }
 
 func (s *scanner) bad(fault string) token {
@@ -118,11 +125,8 @@ func (s *scanner) bad(fault string) token {
 	return tokenBad
 }
 
+// open takes an opening bracket, and keeps what is around it.
 func (s *scanner) open(object bool) token {
-	if s.depth == maxDepth {
-		s.tooDeep = true
-		return s.bad("it is nested too deep")
-	}
 	bit := uint64(1) << (s.depth & 63)
 	s.objects[s.depth>>6] &^= bit
 	if s.object {
@@ -138,13 +142,8 @@ func (s *scanner) open(object bool) token {
 	return tokenOpen
 }
 
-func (s *scanner) closing(c byte) token {
-	if s.object && c != '}' {
-		return s.bad("a comma or a closing brace should stand here")
-	}
-	if !s.object && c != ']' {
-		return s.bad("a comma or a closing bracket should stand here")
-	}
+// close takes a closing bracket, and goes back to what is around it.
+func (s *scanner) close() token {
 	s.pos++
 	s.depth--
 	s.object = s.objects[s.depth>>6]>>(s.depth&63)&1 == 1
@@ -160,14 +159,13 @@ func (s *scanner) after() {
 	}
 }
 
-func (s *scanner) key(c byte) token {
-	if c != '"' {
-		return s.bad("a key in double quotes should stand here")
-	}
+func (s *scanner) key() token {
 	if !s.text() {
 		return tokenBad
 	}
-	s.skipSpace()
+	if s.at(s.pos) <= ' ' {
+		s.skipSpace()
+	}
 	if s.pos == len(s.data) || s.data[s.pos] != ':' {
 		return s.bad("a colon should stand here")
 	}
@@ -178,10 +176,10 @@ func (s *scanner) key(c byte) token {
 
 func (s *scanner) value(c byte) token {
 	switch c {
-	case '{':
-		return s.open(true)
-	case '[':
-		return s.open(false)
+	case '{', '[':
+		// Others are opened by next.
+		s.tooDeep = true
+		return s.bad("it is nested too deep")
 	case '"':
 		if !s.text() {
 			return tokenBad
@@ -312,4 +310,48 @@ func (s *scanner) digits(i int) int {
 		i++
 	}
 	return i
+}
+
+// members calls visit for each member of the object that was just opened, with the first token of its value. It must
+// read the value to its end, and returns false when that is not valid, as members does then.
+func (s *scanner) members(visit func(key quoted, value token) bool) bool {
+	for {
+		switch s.next() {
+		case tokenClose:
+			return true
+		case tokenKey:
+			if key := s.quoted(); !visit(key, s.next()) {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// items is members for an array.
+func (s *scanner) items(visit func(value token) bool) bool {
+	for {
+		switch t := s.next(); t {
+		case tokenClose:
+			return true
+		default:
+			if !visit(t) {
+				return false
+			}
+		}
+	}
+}
+
+// skip reads a value whose first token is t to its end, and tells whether it is valid.
+func (s *scanner) skip(t token) bool {
+	if t != tokenOpen {
+		return t != tokenBad
+	}
+	for level := s.depth; s.depth >= level; {
+		if s.next() == tokenBad {
+			return false
+		}
+	}
+	return true
 }

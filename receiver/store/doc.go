@@ -60,6 +60,8 @@ type Config struct {
 	Free func(dir string) (int64, error)
 	// Readers is the number of read-only connections. Defaults to 4.
 	Readers int
+	// ListBytes bounds the bodies of one list. Defaults to 64 MiB.
+	ListBytes int64
 	// CheckTime bounds the check of the file's structure at Open. A file that may take longer, at 16 MiB a second, is
 	// checked while the store works, and each row again when it is read. Defaults to 5 s.
 	CheckTime time.Duration
@@ -99,6 +101,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Deliveries = or(c.Deliveries, 100_000)
 	c.MinFree = or(c.MinFree, 64<<20)
 	c.Readers = or(c.Readers, 4)
+	c.ListBytes = or(c.ListBytes, 64<<20)
 	c.CheckTime = or(c.CheckTime, 5*time.Second)
 	c.Pause = or(c.Pause, time.Second)
 	c.Settle = or(c.Settle, 10*time.Minute)

@@ -13,11 +13,11 @@ import (
 )
 
 // Unplanned lists captures that were recorded with hasRefs and whose objects are not listed yet, oldest first, with
-// bodies. Like Captures with bodies it ends early at 64 MiB.
+// bodies. Like Captures with bodies it ends early at Config.ListBytes.
 func (s *Store) Unplanned(ctx context.Context, limit int) ([]webhook.Capture, error) {
 	const query = `SELECT seq FROM captures WHERE refs = 1 AND seq > ? ORDER BY seq LIMIT ?`
 	var found []webhook.Capture
-	budget, after := int64(listBytes), int64(0)
+	budget, after := s.config.ListBytes, int64(0)
 	for len(found) < limit && budget > 0 {
 		seqs, err := s.readers.integers(ctx, query, after, limit-len(found))
 		if err != nil {

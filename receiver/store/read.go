@@ -18,14 +18,12 @@ const (
 	maxLimit = 1000
 	// manyLanes is how many lanes are listed one by one. Those of some classes always are: there may be few of them.
 	manyLanes = 32
-	// listBytes bounds the bodies of one list.
-	listBytes = 64 << 20
 )
 
 // Captures lists the captures that match q, with outcomes and objects but without the objects' data. Framed bodies
 // come with the bodies, when q.WithBody is set; such a list ends early, but not before its first capture, when its
-// bodies come to 64 MiB. Damaged rows are left out and logged once. A Limit outside of 1 to 1000 is taken as 1000.
-// ErrNotFound when q.Endpoint is named and absent.
+// bodies come to Config.ListBytes. Damaged rows are left out and logged once. A Limit outside of 1 to 1000 is taken as
+// 1000. ErrNotFound when q.Endpoint is named and absent.
 func (s *Store) Captures(ctx context.Context, q webhook.Query) ([]webhook.Capture, error) {
 	lanes, err := s.lanesOf(q)
 	if err != nil {
@@ -35,7 +33,7 @@ func (s *Store) Captures(ctx context.Context, q webhook.Query) ([]webhook.Captur
 		q.Limit = maxLimit
 	}
 	var found []webhook.Capture
-	budget := int64(listBytes)
+	budget := s.config.ListBytes
 	for len(found) < q.Limit && budget > 0 {
 		page := q
 		page.Limit = q.Limit - len(found)

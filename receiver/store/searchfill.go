@@ -205,19 +205,26 @@ func (f *finder) markEnded(ctx context.Context) error {
 			seqs[i] = b.captures[place].seq
 			at[webhook.Seq(seqs[i])] = place
 		}
-		budget := int64(listBytes)
-		found, err := f.s.load(ctx, seqs, true, &budget)
-		if err != nil {
-			return fmt.Errorf("read captures to mark: %w", err)
-		}
-		for i := range found {
-			if found[i].Outcome == nil {
-				continue
+		// Large ones come a few at a time.
+		for len(seqs) > 0 {
+			budget := f.s.config.ListBytes
+			found, err := f.s.load(ctx, seqs, true, &budget)
+			if err != nil {
+				return fmt.Errorf("read captures to mark: %w", err)
 			}
-			marks := f.mark(&found[i])
-			f.mu.Lock()
-			b.replace(at[found[i].Seq], marks)
-			f.mu.Unlock()
+			if len(found) == 0 {
+				break
+			}
+			for i := range found {
+				if found[i].Outcome == nil {
+					continue
+				}
+				marks := f.mark(&found[i])
+				f.mu.Lock()
+				b.replace(at[found[i].Seq], marks)
+				f.mu.Unlock()
+			}
+			seqs = seqs[1+slices.Index(seqs, int64(found[len(found)-1].Seq)):]
 		}
 		f.pace.rest(ctx, f.s, time.Since(began))
 	}

@@ -7,36 +7,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
 )
 
-// bomb sends every bomb, and shows and exports what was kept. What one costs is also compared with a body as large that is
-// meant to hurt nobody.
+// bomb sends bodies that others have made to hurt parsers, and as many that nobody has, and shows and exports what was
+// kept.
 func bomb(ctx context.Context, p *program, count *Count) error {
+	n := 32
+	if p.short {
+		n = 4
+	}
+	usual := harmless()
+	all := known()
+	for range n {
+		all = append(all, generated(rand.Uint64())) //nolint:gosec // no secret
+	}
 	client := p.client()
 	defer client.CloseIdleConnections()
-	var usual time.Duration
 	for range 3 { // the first one pays for memory that the next ones find there
-		used, _, err := p.cost(ctx, client, harmless())
-		if err != nil {
+		if _, _, err := p.cost(ctx, client, usual); err != nil {
 			return err
 		}
-		usual = used
 	}
-	for name, body := range bombs() {
+	for i := range all {
 		count.Tried++
-		used, answered, err := p.cost(ctx, client, body)
-		if err != nil {
-			count.Break("%s: %v", name, err)
-			return nil // it may have ended
-		}
-		count.Peak("s of processor for the dearest", used.Seconds())
-		count.Peak("s of processor for a harmless body as large", usual.Seconds())
-		count.Peak("s until the slowest was answered", answered.Seconds())
-		if used > 2*time.Second {
-			count.Break("%s cost %v of the processor", name, used)
+		if err := p.judge(ctx, client, [2]*explosive{&all[i], &usual}, count); err != nil {
+			count.Break("%s: %v", all[i].name, err)
+			return ctx.Err() // it may have ended
 		}
 	}
 	kept, err := p.bodies(ctx)
@@ -44,27 +44,85 @@ func bomb(ctx context.Context, p *program, count *Count) error {
 		count.Break("what was kept cannot be read: %v", err)
 		return ctx.Err()
 	}
-	for name, body := range bombs() {
-		if _, ok := kept[sha256.Sum256(body)]; !ok {
-			count.Break("%s is not kept byte for byte", name)
+	for i := range all {
+		if _, ok := kept[sha256.Sum256(all[i].body)]; !ok {
+			count.Break("%s is not kept byte for byte", all[i].name)
 		}
 	}
 	return nil
 }
 
+// judge looks at what the first of two bodies costs. Where it costs too much it is tried again, by turns with the other
+// one, which is as large and meant to hurt nobody: a machine that does something else makes either dear at times.
+func (p *program) judge(ctx context.Context, client *http.Client, both [2]*explosive, count *Count) error {
+	e := both[0]
+	const ever, turns = 2 * time.Second, 4
+	used, answered, err := p.cost(ctx, client, *e)
+	if err != nil {
+		return err
+	}
+	count.Peak("s until the slowest was answered", answered.Seconds())
+	usual := time.Duration(0)
+	for range turns {
+		if used <= e.may(usual) || p.short && used < ever/2 {
+			break
+		}
+		now, _, err := p.cost(ctx, client, *both[1])
+		if err != nil {
+			return err
+		}
+		again, _, err := p.cost(ctx, client, *e)
+		if err != nil {
+			return err
+		}
+		usual, used = max(usual, now), min(used, again)
+	}
+	if e.weight() == 1 {
+		count.Peak("s of processor for the dearest", used.Seconds())
+	} else {
+		count.Peak("s of processor for the dearest that unpacks to up to 64 MB", used.Seconds())
+	}
+	if usual > 0 {
+		count.Peak("s for a harmless body beside a dear one", usual.Seconds())
+	}
+	if used > e.may(usual) && !p.short || used > ever {
+		count.Break("%s cost %v of the processor, a harmless body as large %v", e.name, used, usual)
+	}
+	return nil
+}
+
+// explode sends one.
+func (p *program) explode(ctx context.Context, client *http.Client, e *explosive) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.hook("default"), bytes.NewReader(e.body))
+	if err != nil {
+		return err
+	}
+	if e.media != "" {
+		req.Header.Set("Content-Type", e.media)
+	}
+	if e.encoding != "" {
+		req.Header.Set("Content-Encoding", e.encoding)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err = errors.Join(err, resp.Body.Close()); err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answered %d", resp.StatusCode)
+	}
+	return err
+}
+
 // cost sends a body, lists it, waits until nothing is done with it any more, and returns what it has used of the
 // processors and when it was answered.
-func (p *program) cost(ctx context.Context, client *http.Client, body []byte) (used, answered time.Duration, err error) {
+func (p *program) cost(ctx context.Context, client *http.Client, e explosive) (used, answered time.Duration, err error) {
 	before := p.processor()
 	start := time.Now()
-	status, err := p.deliver(ctx, client, p.hook("default"), body)
-	answered = time.Since(start)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("answered %d", status)
-	}
-	if err != nil {
+	if err = p.explode(ctx, client, &e); err != nil {
 		return 0, 0, err
 	}
+	answered = time.Since(start)
 	list, err := p.get(ctx, "/api/v1/endpoints/default/captures?limit=1")
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot be shown: %w", err)
@@ -95,42 +153,4 @@ func (p *program) processor() time.Duration {
 		return 0
 	}
 	return time.Duration(user+system) * time.Second / ticks
-}
-
-// largeBody is just within what a body may be.
-const largeBody = 10<<20 - 1000
-
-// harmless is a large body of an ordinary kind.
-func harmless() []byte {
-	var b bytes.Buffer
-	b.WriteString(`{"runs":[`)
-	for n := 0; b.Len() < largeBody-200; n++ {
-		fmt.Fprintf(&b, `{"number":%d,"name":"an ordinary run","ok":true,"tags":["a","b"],"cost":0.25},`, n)
-	}
-	b.WriteString(`{}]}`)
-	return b.Bytes()
-}
-
-// bombs are bodies that have stopped or slowed parsers elsewhere.
-func bombs() map[string][]byte {
-	const large = largeBody
-	repeat := func(text string, size int) []byte { return []byte(strings.Repeat(text, size/len(text))) }
-	return map[string][]byte{
-		"10 MB of [":            repeat("[", large),
-		"160 kB of [":           repeat("[", 160_000),
-		"10 MB of {\"a\":":      repeat(`{"a":`, large),
-		"nesting that closes":   append(repeat("[", large/2), repeat("]", large/2)...),
-		"a rule around nesting": append([]byte(`{"rule_id":"x","runs":[{"inputs":`), repeat("[", large)...),
-		"a million keys":        append(append([]byte("{"), repeat(`"k":1,`, large-10)...), `"z":1}`...),
-		"one long text":         append(append([]byte(`{"a":"`), repeat("x", large-10)...), `"}`...),
-		"escapes":               append(append([]byte(`{"a":"`), repeat(`\u0000`, large-10)...), `"}`...),
-		"lone surrogates":       append(append([]byte(`{"a":"`), repeat(`\ud800`, large-10)...), `"}`...),
-		"one long number":       repeat("9", large),
-		"broken UTF-8":          repeat("\xff\xfe", large),
-		"spaces":                repeat(" ", large),
-		"NUL":                   repeat("\x00", large),
-		"quotes":                repeat(`"`, large),
-		"doubled keys":          []byte(`{"id":"1","id":"2","rule_id":"a","rule_id":"b","runs":[],"runs":[{}]}`),
-		"garbage and an id":     []byte(`garbage{"id":"x"}`),
-	}
 }

@@ -23,6 +23,10 @@ func viewing() []Experiment {
 	return elsewhere("live-viewers", "Of 1 000 live viewers 100 stop reading: the others are shown each capture as fast as without them")
 }
 
+func cramped() []Experiment {
+	return elsewhere("little-memory", "In a control group of 128 MB the program lives through large bodies and waiting answers")
+}
+
 // elsewhere stands for an experiment that needs Linux.
 func elsewhere(name, promise string) []Experiment {
 	return []Experiment{{

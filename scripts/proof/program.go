@@ -49,6 +49,8 @@ type program struct {
 	Receiver  string `json:"receiver"`
 	Inspector string `json:"inspector"`
 	Token     string `json:"token"`
+	// Endpoints have the URLs of those with listeners of their own.
+	Endpoints []endpointURL `json:"endpoints"`
 
 	cmd    *exec.Cmd
 	log    *output
@@ -63,6 +65,11 @@ func newProgram(ctx context.Context, b *Build, folder string) (*program, error) 
 	}
 	p := programIn(folder, binary, b)
 	return p, p.declare(settings)
+}
+
+type endpointURL struct {
+	Name string `json:"name"`
+	URL  string `json:"url"`
 }
 
 func programIn(folder, binary string, b *Build) *program {
