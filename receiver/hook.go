@@ -33,22 +33,31 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		s.nowhere(w, r)
 		return
 	}
-	size := r.ContentLength
-	if size < 0 || size > s.config.Limits.Body {
-		size = s.config.Limits.Body
-	}
-	if !s.bodies.take(size) {
-		s.count.overloaded.Inc()
-		sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
+	// One that is sure to find no room hears so before it has sent all.
+	if !s.bodies.has(min(max(r.ContentLength, 0), s.config.Limits.Body)) {
+		s.crowded(w)
 		return
 	}
+	body := &counted{ReadCloser: r.Body, all: &s.bodies}
+	r.Body = body
 	job, ticket, err := s.record(w, r, d)
-	s.bodies.give(size)
+	r.Body = body.ReadCloser
+	body.give()
+	if body.full {
+		s.crowded(w)
+		return
+	}
 	if err != nil {
 		s.refuse(r.Context(), w, err)
 		return
 	}
 	s.answer(w, r, job, ticket)
+}
+
+// crowded refuses a request for whose body there is no room.
+func (s *Server) crowded(w http.ResponseWriter) {
+	s.count.overloaded.Inc()
+	sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
 }
 
 // task is a recorded capture's answer: all that is needed to carry it out, and no body.
@@ -62,6 +71,9 @@ type task struct {
 // record reads the request, decides what it gets and puts it on disk.
 func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, webhook.Ticket, error) {
 	in := s.config.Limits.Read(w, r)
+	if body, ok := r.Body.(*counted); ok && body.full {
+		return task{}, webhook.Ticket{}, webhook.ErrOverloaded
+	}
 	c := &webhook.Capture{
 		Endpoint:   d.endpoint.Name,
 		ReceivedAt: in.ReceivedAt,

@@ -2,6 +2,7 @@ package receiver
 
 import (
 	"fmt"
+	"io"
 	"sync/atomic"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -25,6 +26,31 @@ func (c *counter) take(n int64) bool {
 }
 
 func (c *counter) give(n int64) { c.held.Add(-n) }
+
+// has tells whether there is room for n now.
+func (c *counter) has(n int64) bool { return c.held.Load()+n <= c.limit }
+
+// counted is a body whose bytes count from when they are read, and not from when they are announced: what a sender only
+// declares, or does not declare, takes no room from others.
+type counted struct {
+	io.ReadCloser
+	all  *counter
+	held int64
+	// full tells that there was no room for what came.
+	full bool
+}
+
+func (b *counted) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if !b.all.take(int64(n)) {
+		b.full = true
+		return 0, webhook.ErrOverloaded
+	}
+	b.held += int64(n)
+	return n, err
+}
+
+func (b *counted) give() { b.all.give(b.held) }
 
 // counts are the edge's metrics.
 type counts struct {

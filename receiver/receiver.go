@@ -62,7 +62,7 @@ type Config struct {
 	Listeners *Listeners
 	// Waiting and WaitingPerEndpoint bound the answers that wait at once. Default to 10 000 and 1 000.
 	Waiting, WaitingPerEndpoint int64
-	// InFlight bounds the bytes of bodies that are being read or recorded. Defaults to 256 MiB.
+	// InFlight bounds the bytes of bodies that were read and are not recorded yet. Defaults to 256 MiB.
 	InFlight int64
 	// MaxWait bounds one answer, whatever its plan says. Defaults to 10 minutes.
 	MaxWait time.Duration
