@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"maps"
 	"os"
 	"slices"
@@ -136,10 +137,10 @@ func OpenDying(ctx context.Context, config Config, version int) error {
 	}
 	err = sqlite.RegisterScalarFunction("die", 0, func(*sqlite.FunctionContext, []driver.Value) (driver.Value, error) {
 		process, err := os.FindProcess(os.Getpid())
-		if err == nil {
-			err = process.Kill()
+		if err == nil && process.Kill() == nil {
+			select {} // until it is
 		}
-		select {} // until it is
+		return nil, errors.Join(errors.New("the process cannot be killed"), err)
 	})
 	if err != nil {
 		return err

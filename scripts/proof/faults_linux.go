@@ -33,7 +33,7 @@ func diskFaults() []Experiment {
 		Unit:     "fillings",
 		Goal:     100,
 		Controls: []string{"takes-errors-for-success"},
-		Tries:    40,
+		Certain:  true,
 		Needs:    needsDisks,
 		Try:      onDisk(refill),
 	}}
@@ -59,7 +59,7 @@ func faultsByName() map[string]diskFault {
 // backInTime is how long after a fault the first 2xx may come.
 const backInTime = 5 * time.Second
 
-// failDisk makes the disk of one program fail again and again, with time to heal in between, and takes its power in the end.
+// failDisk makes the disk of one program fail again and again, with time to heal in between, and takes its power then.
 func failDisk(ctx context.Context, r *rig, d *disk) error {
 	times := 6
 	if r.program.short {

@@ -40,8 +40,10 @@ func upgrade(ctx context.Context, p *program, count *Count) error {
 		"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", calls, 1+rand.IntN(most)), //nolint:gosec // no secret
 	}
 	count.Tried = 1
-	err := p.start(ctx)
-	if err = errors.Join(p.kill(), ctx.Err()); err != nil {
+	if p.start(ctx) != nil {
+		count.Sum("before it was ready", 1)
+	}
+	if err := errors.Join(p.kill(), ctx.Err()); err != nil {
 		return err
 	}
 	copies, err := filepath.Glob(filepath.Join(p.data, "*.backup"))
