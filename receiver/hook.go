@@ -42,13 +42,18 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
 		return
 	}
-	job, ticket, err := s.record(w, r, d)
-	s.bodies.give(size)
+	job, ticket, err := s.recordSized(w, r, d, size)
 	if err != nil {
 		s.refuse(r.Context(), w, err)
 		return
 	}
 	s.answer(w, r, job, ticket)
+}
+
+// recordSized records a request whose size was taken of what all bodies may have together, and gives that back.
+func (s *Server) recordSized(w http.ResponseWriter, r *http.Request, d *desk, size int64) (task, webhook.Ticket, error) {
+	defer s.bodies.give(size)
+	return s.record(w, r, d)
 }
 
 // task is a recorded capture's answer: all that is needed to carry it out, and no body.
