@@ -35,6 +35,7 @@ func TestBrowser(t *testing.T) {
 		"two browsers get everything":        testTwoBrowsers,
 		"hostile captures run no script":     testHostileCaptures,
 		"hostile settings run no script":     testHostileSettings,
+		"origins are kept apart":             testOrigins,
 		"hostile payloads do run elsewhere":  testHostileControl,
 		"sender's bytes are never rendered":  testBytesAreDownloads,
 		"stored inputs are shown":            testStoredObjects,
@@ -127,6 +128,10 @@ func startBrowser(t *testing.T, executable string) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(executable), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("headless", "new"), chromedp.Flag("disable-component-update", true),
+		// Tests speak to servers under names of their own; and what keeps other pages out is to be the program, not a
+		// question that this browser alone asks its user.
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
+		chromedp.Flag("disable-features", "site-per-process,Translate,BlinkGenPropertyTrees,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)

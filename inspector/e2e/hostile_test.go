@@ -348,7 +348,7 @@ func testPolicy(p *tab) {
 		for _, fault := range p.take() {
 			violated = violated || strings.HasPrefix(fault, "__violated: ")
 			if strings.HasPrefix(fault, "__pwned: ") {
-				p.t.Errorf("the page's policy lets a script in: %s", fault)
+				p.t.Fatalf("the page's policy lets a script in: %s", fault)
 			}
 		}
 		if !violated {
