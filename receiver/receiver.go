@@ -183,8 +183,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// recovered logs a panic in the place of net/http, which would write its value, and closes the connection as that does: who
-// sends is to take nothing for an answer.
+// recovered logs a panic in the place of net/http, which would write its value, and closes the connection as that does:
+// who sends is to take nothing for an answer.
 func (s *Server) recovered(r *http.Request) {
 	value := recover()
 	if value == nil {

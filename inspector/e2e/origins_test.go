@@ -75,7 +75,9 @@ func testOrigins(r *rig) {
 	t := r.t
 	s := r.serve()
 	site, rebound := foreign(t, s.ready.Inspector)
-	named := func(server *httptest.Server, name string) string { return strings.Replace(server.URL, "127.0.0.1", name, 1) }
+	named := func(server *httptest.Server, name string) string {
+		return strings.Replace(server.URL, "127.0.0.1", name, 1)
+	}
 	file := filepath.Join(t.TempDir(), "elsewhere.html")
 	if err := os.WriteFile(file, []byte("<!doctype html><title>elsewhere</title>"), 0o600); err != nil {
 		t.Fatal(err)
