@@ -60,6 +60,7 @@ func TestBrowser(t *testing.T) {
 		"new captures are forwarded":         testForwards,
 		"captures are taken out":             testTakeOut,
 		"what is copied is what is shown":    testCopies,
+		"copied ways to send do send":        testCopiedSenders,
 		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,
