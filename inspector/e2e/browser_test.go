@@ -95,6 +95,8 @@ type rig struct {
 	binary string
 	// browser is the chromedp context whose browser the tabs are opened in.
 	browser context.Context //nolint:containedctx // chromedp keeps its browser in one
+	// firefox has the tabs in its place when it is set.
+	firefox *firefox
 }
 
 func newRig(t *testing.T) *rig {
