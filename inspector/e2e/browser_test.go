@@ -35,6 +35,7 @@ func TestBrowser(t *testing.T) {
 		"two browsers get everything":        testTwoBrowsers,
 		"hostile captures run no script":     testHostileCaptures,
 		"hostile settings run no script":     testHostileSettings,
+		"naughty strings are text":           testNaughty,
 		"origins are kept apart":             testOrigins,
 		"hostile payloads do run elsewhere":  testHostileControl,
 		"sender's bytes are never rendered":  testBytesAreDownloads,

@@ -33,6 +33,7 @@ func TestFirefox(t *testing.T) {
 	}{
 		{"hostile payloads do run elsewhere", testHostileControl},
 		{"hostile captures run no script", testHostileCaptures},
+		{"naughty strings are text", testNaughty},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(&rig{t: t, binary: binary, firefox: f}) })
 	}
