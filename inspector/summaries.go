@@ -102,6 +102,7 @@ func (s *Server) described(v *lens, c webhook.Capture) webhook.Payload {
 	if why != nil && !v.Exact() {
 		c.Request.Body = withheld(v, exact, why)
 		out := s.cfg.Describe(&c)
+		out.Title = "body withheld"
 		out.Problems = []webhook.Problem{{Code: "withheld", Message: "Bytes are withheld, as they may hold secrets: " + why.Error() + "."}}
 		return out
 	}
