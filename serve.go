@@ -117,7 +117,7 @@ func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settin
 func (c *serveCommand) storing(dir string, h *house) store.Config {
 	config := store.Config{Dir: dir, Bell: h.bell, Log: h.log, ListBytes: h.room.listed()}
 	if !c.NoIndex {
-		config.Marker = inspector.Marker{Decode: decoded, Describe: describe}
+		config.Marker = inspector.Marker{Decode: unpacked, Describe: describe}
 	}
 	return config
 }
@@ -204,7 +204,7 @@ func (h *house) hookURL(base string, ep *webhook.Endpoint, masked bool) string {
 
 func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 	return inspector.New(inspector.Config{
-		Store: roomyStore{h.store, h.room}, Bell: h.bell, Decode: decoded, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
+		Store: roomyStore{h.store, h.room}, Bell: h.bell, Decode: unpacked, Describe: describe, CheckRespond: h.edge.CheckRespond, Mask: mask,
 		Secrets:   inspector.SecretTools{New: secret.NewSecret, Check: checkPolicies, HookURL: secret.HookURL, Explain: secret.Explain},
 		Rules:     inspector.RuleTools{Check: h.edge.CheckAnswers, Try: h.edge.Try, Write: plan.Write},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,
@@ -388,9 +388,15 @@ func newLog(w io.Writer, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least})), nil
 }
 
+// unpacked returns what can be read out of a capture's body without its Content-Encoding; an error says that this is
+// not the whole of it.
+func unpacked(c *webhook.Capture) ([]byte, error) {
+	return payload.Unpack(webhook.Fields(c.Request.Head), c.Request.Body, payload.Room(int64(len(c.Request.Body))))
+}
+
 // decoded returns a capture's body without its Content-Encoding, or as it is when that cannot be undone.
 func decoded(c *webhook.Capture) []byte {
-	body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, payload.Room(int64(len(c.Request.Body))))
+	body, err := unpacked(c)
 	if err != nil {
 		return c.Request.Body
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -18,7 +19,7 @@ import (
 const bodyTime = 10 * time.Minute
 
 // getBody answers with the body as it was sent, or (decoded) without its content codings. A body that is not what
-// its Content-Encoding says, or too large without it, comes as it was sent either way.
+// its Content-Encoding says, or too large without it, comes as it was sent either way, but to who may not see secrets.
 func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
 	q, err := params(r, "reveal", "decoded")
 	if err != nil {
@@ -44,25 +45,59 @@ func (s *Server) getBody(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) writeBody(w http.ResponseWriter, v *lens, c *webhook.Capture, decoded bool) {
 	body, _ := s.shown(v, c)
 	if decoded {
-		body = v.Mask.Bytes(s.cfg.Decode(c))
+		body = s.text(v, c)
 	}
 	writeBytes(w, fmt.Sprintf("capture-%d.bin", c.Seq), body)
 }
 
 // shown returns a capture's body as a view has it, and whether that hides anything. A body whose
-// Content-Encoding hides secrets from the mask is shown decoded.
+// Content-Encoding hides secrets from the mask is shown decoded, and so is one that cannot be decoded to its end.
 func (s *Server) shown(v *lens, c *webhook.Capture) (body []byte, hides bool) {
 	body = c.Request.Body
 	if v.Exact() {
 		return body, false
 	}
-	if decoded := s.cfg.Decode(c); !bytes.Equal(decoded, body) {
+	decoded, why := s.cfg.Decode(c)
+	if why != nil {
+		return withheld(v, decoded, why), true
+	}
+	if !bytes.Equal(decoded, body) {
 		if masked := v.Mask.Bytes(decoded); !bytes.Equal(masked, decoded) {
 			return masked, true
 		}
 	}
 	masked := v.Mask.Bytes(body)
 	return masked, !bytes.Equal(masked, body)
+}
+
+// text returns a capture's body without its Content-Encoding as a view has it.
+func (s *Server) text(v *lens, c *webhook.Capture) []byte {
+	decoded, why := s.cfg.Decode(c)
+	switch {
+	case v.Exact():
+		return decodedOr(c, decoded, why)
+	case why != nil:
+		return withheld(v, decoded, why)
+	default:
+		return v.Mask.Bytes(decoded)
+	}
+}
+
+// decodedOr returns what a body was decoded to, or the body as it is when that is not the whole of it.
+func decodedOr(c *webhook.Capture, decoded []byte, why error) []byte {
+	if why != nil {
+		return c.Request.Body
+	}
+	return decoded
+}
+
+// withheld returns what can be read out of a body, masked, and says that there may be more: a secret in what the mask
+// cannot look into would be there for everybody with the right tool.
+func withheld(v *lens, readable []byte, why error) []byte {
+	if len(readable) > 0 {
+		readable = slices.Concat(readable, []byte("\n"))
+	}
+	return v.Mask.Bytes(fmt.Appendf(readable, "%s Bytes are withheld, as they may hold secrets: %v. Reveal secrets to see the body as it came.\n", api.Hidden, why))
 }
 
 // getRaw answers with the request as it stood on the wire: the head, then the body in its transfer coding. A

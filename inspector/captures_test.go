@@ -1,11 +1,13 @@
 package inspector_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -306,6 +308,21 @@ func (broken) SaveEndpoint(context.Context, webhook.Endpoint, bool) (*webhook.En
 }
 
 func (broken) Ready() error { return webhook.ErrUnavailable }
+
+// TestPanicsTellNoSecret: a panic's value may quote what was sent; the log names its place only.
+func TestPanicsTellNoSecret(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	r := newRig(t, func(c *inspector.Config) {
+		c.Store, c.Log = broken{c.Store}, slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	r.endpoint(t, "default")
+	refused(t, r.call(t, http.MethodGet, captures+"/5/body", ""), 500, "internal")
+	r.http.Close()
+	if text := log.String(); strings.Contains(text, hooked) || !strings.Contains(text, "a value of type string") || !strings.Contains(text, "captures_test.go") {
+		t.Errorf("the log has %s", text)
+	}
+}
 
 func TestFailuresTellNoMoreThanNeeded(t *testing.T) {
 	t.Parallel()

@@ -129,9 +129,9 @@ type RuleTools struct {
 type Config struct {
 	Store Store
 	Bell  Bell
-	// Decode returns a capture's body without its Content-Encoding, of a bounded size, or as it is when it
-	// cannot. Defaults to the body as it is.
-	Decode func(*webhook.Capture) []byte
+	// Decode returns what can be read out of a capture's body without its Content-Encoding, of a bounded size. An error
+	// says why there may be more in the body than that. Defaults to the body as it is.
+	Decode func(*webhook.Capture) ([]byte, error)
 	// Describe says what a capture's body holds. The body is already decoded.
 	Describe func(*webhook.Capture) webhook.Payload
 	// CheckRespond returns an ErrInvalid that says what is wrong with a plan text. It accepts "".
@@ -186,7 +186,7 @@ func (c *Config) check() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Decode == nil {
-		c.Decode = func(c *webhook.Capture) []byte { return c.Request.Body }
+		c.Decode = func(c *webhook.Capture) ([]byte, error) { return c.Request.Body, nil }
 	}
 	if c.Listeners == nil {
 		c.Listeners = noListeners{}

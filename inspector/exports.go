@@ -2,7 +2,6 @@ package inspector
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -210,12 +209,9 @@ func (x *exporting) entry(ctx context.Context, c *webhook.Capture) *export.Entry
 	described := x.server.described(x.view, *c)
 	shown := x.view.Capture(c, x.view.Summary(&described))
 	body, hides := x.server.shown(x.view, c)
-	e := &export.Entry{Capture: &shown, Head: slices.Clone(x.view.Mask.Bytes(c.Request.Head)), Body: body, Text: body}
+	e := &export.Entry{Capture: &shown, Head: slices.Clone(x.view.Mask.Bytes(c.Request.Head)), Body: body, Text: x.server.text(x.view, c)}
 	if c.Request.Framed != nil && !hides {
 		e.Framed = x.view.Mask.Bytes(c.Request.Framed)
-	}
-	if decoded := x.server.cfg.Decode(c); !bytes.Equal(decoded, c.Request.Body) {
-		e.Text = x.view.Mask.Bytes(decoded)
 	}
 	e.Object = func(name string) ([]byte, bool, error) {
 		o, err := x.server.store.Object(ctx, c.Endpoint, c.Seq, name)

@@ -119,20 +119,13 @@ func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.
 		if err != nil {
 			return nil, err
 		}
-		body := b.server.cfg.Decode(&got)
+		body := b.server.text(b.view(), &got)
 		b.read += int64(len(body))
-		if b.masking != nil {
-			body = b.masking.Mask.Bytes(body)
-		}
 		if body == nil {
 			body = []byte{}
 		}
 		got.Request.Body, whole = body, &got
 		return body, nil
-	}
-	v := b.masking
-	if v == nil {
-		v = b.server.lens(true)
 	}
 	replays := func() ([]webhook.Replay, error) {
 		tries, err := b.server.store.Replays(ctx, c.Endpoint, c.Seq)
@@ -147,9 +140,17 @@ func (b *readBudget) candidate(ctx context.Context, c *webhook.Capture) *search.
 			p := b.server.cfg.Describe(whole)
 			return string(p.Kind), p.Title, nil
 		}
-		p, err := b.server.summary(ctx, v, c)
+		p, err := b.server.summary(ctx, b.view(), c)
 		return p.Kind, p.Title, err
 	}}
+}
+
+// view is masking, or one that shows everything.
+func (b *readBudget) view() *lens {
+	if b.masking == nil {
+		return b.server.lens(true)
+	}
+	return b.masking
 }
 
 // masked returns a capture as a search may look at it.

@@ -8,7 +8,7 @@ import (
 // Marker makes the marks by which a store finds captures that a search may match.
 type Marker struct {
 	// Decode and Describe are Config's.
-	Decode   func(*webhook.Capture) []byte
+	Decode   func(*webhook.Capture) ([]byte, error)
 	Describe func(*webhook.Capture) webhook.Payload
 }
 
@@ -17,8 +17,8 @@ func (Marker) Version() string { return search.MarksVersion }
 
 // Mark returns the marks of a whole capture, part by part. Decode is called with it, Describe with a copy.
 func (m Marker) Mark(c *webhook.Capture) ([]*webhook.Marks, error) {
-	body := m.Decode(c)
-	if body == nil {
+	body, why := m.Decode(c)
+	if body = decodedOr(c, body, why); body == nil {
 		body = []byte{}
 	}
 	return search.MarkCapture(&search.Candidate{

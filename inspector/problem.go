@@ -142,7 +142,7 @@ func (l requestLogger) failed(ctx context.Context, code string, err error) {
 
 func (l requestLogger) panicked(ctx context.Context, value any, stack []byte) {
 	l.log.ErrorContext(ctx, "request panicked",
-		slog.String("request_id", requestID(ctx)), slog.Any("panic", value), slog.String("stack", string(stack)))
+		slog.String("request_id", requestID(ctx)), slog.String("panic", webhook.PanicWords(value)), slog.String("stack", string(stack)))
 }
 
 // writeJSON answers 200, or another status, with a value.

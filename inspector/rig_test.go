@@ -59,12 +59,8 @@ func newRig(tb testing.TB, change ...func(*inspector.Config)) *rig {
 		Describe: func(c *webhook.Capture) webhook.Payload {
 			return payload.Describe(api.Header(webhook.Fields(c.Request.Head), "Content-Type"), c.Request.Body)
 		},
-		Decode: func(c *webhook.Capture) []byte {
-			body, err := payload.Decode(webhook.Fields(c.Request.Head), c.Request.Body, 1<<20)
-			if err != nil {
-				return c.Request.Body
-			}
-			return body
+		Decode: func(c *webhook.Capture) ([]byte, error) {
+			return payload.Unpack(webhook.Fields(c.Request.Head), c.Request.Body, 1<<20)
 		},
 		CheckRespond: func(text string) error {
 			if text == "" {

@@ -34,7 +34,7 @@ func (s *Server) explainSignature(w http.ResponseWriter, r *http.Request) error 
 	}
 	others := s.store.Endpoints()
 	claim := &webhook.Claim{Policy: policy, Request: &c.Request, Others: others, At: c.ReceivedAt}
-	if decoded := s.cfg.Decode(&c); !bytes.Equal(decoded, c.Request.Body) {
+	if decoded, why := s.cfg.Decode(&c); why == nil && !bytes.Equal(decoded, c.Request.Body) {
 		claim.Decoded = decoded
 	}
 	found, err := s.cfg.Secrets.Explain(claim)

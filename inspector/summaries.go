@@ -98,7 +98,15 @@ func (s *Server) summary(ctx context.Context, v *lens, c *webhook.Capture) (api.
 // described returns what a capture's body says. Where the view masks, so was the body before, lest a text
 // cut short end within a secret; unless the mask broke the body's JSON.
 func (s *Server) described(v *lens, c webhook.Capture) webhook.Payload {
-	exact := s.cfg.Decode(&c)
+	exact, why := s.cfg.Decode(&c)
+	if why != nil && !v.Exact() {
+		c.Request.Body = withheld(v, exact, why)
+		out := s.cfg.Describe(&c)
+		out.Title = "body withheld"
+		out.Problems = []webhook.Problem{{Code: "withheld", Message: "Bytes are withheld, as they may hold secrets: " + why.Error() + "."}}
+		return out
+	}
+	exact = decodedOr(&c, exact, why)
 	c.Request.Body = exact
 	masked := v.Mask.Bytes(exact)
 	if !bytes.Equal(masked, exact) && (json.Valid(masked) || !json.Valid(exact)) {

@@ -38,15 +38,7 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		s.crowded(w)
 		return
 	}
-	body := &counted{ReadCloser: r.Body, all: &s.bodies}
-	r.Body = body
-	job, ticket, err := s.record(w, r, d)
-	r.Body = body.ReadCloser
-	body.give()
-	if body.full {
-		s.crowded(w)
-		return
-	}
+	job, ticket, err := s.recordCounted(w, r, d)
 	if err != nil {
 		s.refuse(r.Context(), w, err)
 		return
@@ -58,6 +50,17 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 func (s *Server) crowded(w http.ResponseWriter) {
 	s.count.overloaded.Inc()
 	sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
+}
+
+// recordCounted records a request, whose body counts among those in flight meanwhile.
+func (s *Server) recordCounted(w http.ResponseWriter, r *http.Request, d *desk) (task, webhook.Ticket, error) {
+	body := &counted{ReadCloser: r.Body, all: &s.bodies}
+	r.Body = body
+	defer func() {
+		r.Body = body.ReadCloser
+		body.give()
+	}()
+	return s.record(w, r, d)
 }
 
 // task is a recorded capture's answer: all that is needed to carry it out, and no body.

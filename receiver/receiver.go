@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -178,7 +179,22 @@ func (s *Server) server(handler http.Handler) *http.Server {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.handling.RLock()
 	defer s.handling.RUnlock()
+	defer s.recovered(r)
 	s.router.ServeHTTP(w, r)
+}
+
+// recovered logs a panic in the place of net/http, which would write its value, and closes the connection as that does:
+// who sends is to take nothing for an answer.
+func (s *Server) recovered(r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if value != http.ErrAbortHandler { //nolint:errorlint // the documented sentinel of a panic
+		s.config.Log.LogAttrs(r.Context(), slog.LevelError, "request panicked",
+			slog.String("panic", webhook.PanicWords(value)), slog.String("stack", string(debug.Stack())))
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // handled waits until no request is handled any more, and no answer hangs. Later ones are never handled.

@@ -60,7 +60,9 @@ func newEdge(t *testing.T, config receiver.Config, endpoints ...webhook.Endpoint
 	if config.Store == nil {
 		config.Store = db
 	}
-	config.Log = log
+	if config.Log == nil {
+		config.Log = log
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	e := &edge{
 		store: db, bell: bell, base: "http://" + ln.Addr().String(), address: ln.Addr().String(),

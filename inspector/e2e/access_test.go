@@ -85,6 +85,8 @@ func testShareLink(r *rig) {
 	if !strings.HasPrefix(link, s.ready.Inspector+"/shared#hks_") {
 		t.Fatalf("link %q", link)
 	}
+	p.catchCopies()
+	p.copies("Copy the link", link)
 	// A fresh browser, as a stranger's.
 	stranger := r.tab(s.ready.Inspector)
 	stranger.navigate(strings.TrimPrefix(link, s.ready.Inspector))
@@ -168,6 +170,8 @@ func testTokensScreen(r *rig) {
 		t.Errorf("the new token is %s", got)
 	}
 	own.call(http.MethodPatch, "/endpoints/default", map[string]any{"respond": "204"}, nil)
+	p.catchCopies()
+	p.copies("Copy the token", key)
 	p.press("button", "I have it")
 	if strings.Contains(p.text(), key) {
 		t.Error("the key is still there")

@@ -35,6 +35,8 @@ func TestBrowser(t *testing.T) {
 		"two browsers get everything":        testTwoBrowsers,
 		"hostile captures run no script":     testHostileCaptures,
 		"hostile settings run no script":     testHostileSettings,
+		"naughty strings are text":           testNaughty,
+		"origins are kept apart":             testOrigins,
 		"hostile payloads do run elsewhere":  testHostileControl,
 		"sender's bytes are never rendered":  testBytesAreDownloads,
 		"stored inputs are shown":            testStoredObjects,
@@ -59,6 +61,7 @@ func TestBrowser(t *testing.T) {
 		"new captures are forwarded":         testForwards,
 		"captures are taken out":             testTakeOut,
 		"what is copied is what is shown":    testCopies,
+		"copied ways to send do send":        testCopiedSenders,
 		"a signature is explained":           testSignatureLab,
 		"a wrong token is refused, in words": testWrongToken,
 		"deliveries fold":                    testDeliveries,
@@ -93,6 +96,8 @@ type rig struct {
 	binary string
 	// browser is the chromedp context whose browser the tabs are opened in.
 	browser context.Context //nolint:containedctx // chromedp keeps its browser in one
+	// firefox has the tabs in its place when it is set.
+	firefox *firefox
 }
 
 func newRig(t *testing.T) *rig {
@@ -127,6 +132,10 @@ func startBrowser(t *testing.T, executable string) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(executable), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("headless", "new"), chromedp.Flag("disable-component-update", true),
+		// Tests speak to servers under names of their own; and what keeps other pages out is to be the program, not a
+		// question that this browser alone asks its user.
+		chromedp.Flag("host-resolver-rules", "MAP *.test 127.0.0.1"),
+		chromedp.Flag("disable-features", "site-per-process,Translate,BlinkGenPropertyTrees,LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"),
 	)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)

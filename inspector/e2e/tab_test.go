@@ -32,6 +32,9 @@ type tab struct {
 	ctx context.Context //nolint:containedctx // chromedp keeps its tab in one
 	// origin is the only one that may be asked, such as http://127.0.0.1:8081.
 	origin string
+	// fox is the browser, and context its name for the tab, where that is not chromedp's.
+	fox     *firefox
+	context string
 
 	mu      sync.Mutex
 	faults  []string
@@ -54,6 +57,9 @@ func (r *rig) open(s *server) *tab {
 func (r *rig) tab(origin string) *tab {
 	t := r.t
 	t.Helper()
+	if r.firefox != nil {
+		return r.foxTab(origin)
+	}
 	p := &tab{t: t, origin: origin}
 	var cancel context.CancelFunc
 	p.ctx, cancel = chromedp.NewContext(r.browser, chromedp.WithNewBrowserContext())
@@ -158,11 +164,21 @@ func call[P, R any](p *tab, command cdp.Command[P, R], params P) R {
 
 func (p *tab) navigate(path string) {
 	p.t.Helper()
+	if p.fox != nil {
+		p.foxNavigate(p.origin + path)
+		return
+	}
 	p.do("navigate to "+path, chromedp.Navigate(p.origin+path))
 }
 
 func (p *tab) size(width, height int64) {
 	p.t.Helper()
+	if p.fox != nil {
+		p.fox.must(p.t, "browsingContext.setViewport", map[string]any{
+			"context": p.context, "viewport": map[string]any{"width": width, "height": height},
+		})
+		return
+	}
 	p.do("resize", chromedp.EmulateViewport(width, height))
 }
 
@@ -204,6 +220,16 @@ func eval[T any](p *tab, function string, args ...any) T {
 }
 
 func tryEval[T any](p *tab, function string, args ...any) (T, error) {
+	if p.fox != nil {
+		ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+		defer cancel()
+		var value T
+		raw, err := p.foxEval(ctx, script(function, args...))
+		if err != nil {
+			return value, err
+		}
+		return value, json.Unmarshal(raw, &value)
+	}
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[T](script(function, args...), chromedp.EvalAwaitPromise))

@@ -6,8 +6,10 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/andybalholm/brotli"
@@ -100,6 +102,60 @@ func TestDecode(t *testing.T) {
 		}
 		if err != nil && !errors.Is(err, webhook.ErrInvalid) {
 			t.Errorf("%s: %v is not ErrInvalid", name, err)
+		}
+	}
+}
+
+// TestUnpack: what can be read out of a body, and whether that is all.
+func TestUnpack(t *testing.T) {
+	t.Parallel()
+	var text []byte
+	for i := range 3000 {
+		text = fmt.Appendf(text, "%d ", i*i*7919)
+	}
+	part := func(data []byte, n int) []byte { return data[:len(data)*n/100] }
+	twice := packed(t, "br", packed(t, "gzip", text))
+	for name, test := range map[string]struct {
+		coding string
+		body   []byte
+		limit  int64
+		// least is how much of the text must be read at least; whole is true when nothing can be left.
+		least int
+		whole bool
+	}{
+		"none":             {"", text, 1, len(text), true},
+		"gzip":             {"gzip", packed(t, "gzip", text), roomy, len(text), true},
+		"two":              {"gzip, br", twice, roomy, len(text), true},
+		"deflate":          {"deflate", packed(t, "zlib", text), roomy, len(text), true},
+		"bare deflate":     {"deflate", packed(t, "raw", text), roomy, len(text), true},
+		"zstd":             {"zstd", packed(t, "zstd", text), roomy, len(text), true},
+		"br":               {"br", packed(t, "br", text), roomy, len(text), true},
+		"text after all":   {"gzip", text, roomy, len(text), true},
+		"text within":      {"utf-8, gzip", packed(t, "gzip", text), roomy, len(text), true},
+		"text, in five":    {strings.Repeat("gzip, ", 5), text, roomy, len(text), true},
+		"cut gzip":         {"gzip", part(packed(t, "gzip", text), 70), roomy, len(text) / 2, false},
+		"cut deflate":      {"deflate", part(packed(t, "zlib", text), 70), roomy, len(text) / 2, false},
+		"cut br":           {"br", part(packed(t, "br", text), 70), roomy, len(text) / 3, false},
+		"cut zstd":         {"zstd", part(packed(t, "zstd", text), 70), roomy, 0, false},
+		"cut within":       {"gzip, br", part(twice, 90), roomy, len(text) / 3, false},
+		"text in cut gzip": {"utf-8, gzip", part(packed(t, "gzip", text), 70), roomy, len(text) / 2, false},
+		"more follows":     {"deflate", append(packed(t, "raw", text), packed(t, "raw", text)...), roomy, len(text), false},
+		"more after zlib":  {"deflate", append(packed(t, "zlib", text), 1, 2, 3), roomy, len(text), false},
+		"more after gzip":  {"gzip", append(packed(t, "gzip", text), 1, 2, 3), roomy, len(text), false},
+		"at the limit":     {"gzip", packed(t, "gzip", text), int64(len(text)), len(text), true},
+		"over the limit":   {"gzip", packed(t, "gzip", text), int64(len(text)) - 1, 0, false},
+		"unknown":          {"snappy", packed(t, "gzip", text), roomy, 0, false},
+		"unknown within":   {"snappy, gzip", packed(t, "gzip", packed(t, "gzip", text)), roomy, 0, false},
+		"not gzip":         {"gzip", packed(t, "zstd", text), roomy, 0, false},
+		"five codings":     {strings.Repeat("gzip, ", 5), packed(t, "gzip", text), roomy, 0, false},
+		"nothing":          {"gzip", nil, roomy, 0, true},
+	} {
+		got, err := payload.Unpack([]webhook.Field{{Name: "Content-Encoding", Value: test.coding}}, test.body, test.limit)
+		if (err == nil) != test.whole || err != nil && !errors.Is(err, webhook.ErrInvalid) {
+			t.Errorf("%s: error %v, whole should be %v", name, err, test.whole)
+		}
+		if len(got) < test.least || test.least == len(text) && len(got) != len(text) || !bytes.HasPrefix(text, got) {
+			t.Errorf("%s: %d bytes are read, want %d of %d: %.60q", name, len(got), test.least, len(text), got)
 		}
 	}
 }

@@ -156,6 +156,23 @@ func (b *Build) Check() error {
 	return errors.Join(err, os.RemoveAll(folder))
 }
 
+// environment makes tests that build the program themselves build it without the guard, too.
+func (b *Build) environment(own []string) []string {
+	if b.Whole() {
+		return own
+	}
+	flags := "'-overlay=" + filepath.Join(b.lab.cache, "build", b.control, overlayFile) + "'"
+	for _, variable := range own {
+		if had, found := strings.CutPrefix(variable, "GOFLAGS="); found {
+			flags = had + " " + flags
+		}
+	}
+	return append(own, "GOFLAGS="+strings.TrimSpace(flags))
+}
+
+// overlayFile is what go's -overlay is given.
+const overlayFile = "overlay.json"
+
 // overlay writes the edited sources, and the file that go's -overlay wants.
 func (b *Build) overlay(folder string) (string, error) {
 	texts := make(map[string]string)
@@ -190,6 +207,6 @@ func (b *Build) overlay(folder string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(folder, "overlay.json")
+	path := filepath.Join(folder, overlayFile)
 	return path, os.WriteFile(path, raw, 0o600)
 }

@@ -3,11 +3,14 @@ package proof
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +22,7 @@ import (
 func secrets() []Experiment {
 	return []Experiment{{
 		Name:     "planted-secrets",
-		Promise:  "Of 20 secrets in all the places that carry them, none is in the log (at debug), the metrics, the live feed, a default view, an export or an error",
+		Promise:  "Of 20 secrets in all the places that carry them, none is in the log (at debug), the metrics, the live feed, a default view, an export, an error, or what commands print (the audit log and a backup among them)",
 		Unit:     "looks at a secret",
 		Goal:     5_000,
 		Controls: []string{"no-mask"},
@@ -130,24 +133,64 @@ func plant(ctx context.Context, p *program, count *Count) error {
 	if shown["live feed"], err = p.feed(ctx); err != nil {
 		return err
 	}
+	if err = p.commands(ctx, shown); err != nil {
+		return err
+	}
 	if _, err = p.stop(); err != nil {
 		return err
 	}
-	// The hook URLs that serve prints for the person who started it are meant to be whole.
-	var log strings.Builder
-	for line := range strings.Lines(p.log.String()) {
-		if !strings.HasPrefix(line, "hook URL ") {
-			log.WriteString(line)
-		}
-	}
-	shown["log"] = log.String()
+	shown["log"] = p.printed()
+	secrets := planted()
+	secrets["inspector's token"] = p.Token
 	for _, where := range slices.Sorted(maps.Keys(shown)) {
-		for name, value := range planted() {
+		for name, value := range secrets {
 			count.Tried++
 			if strings.Contains(shown[where], value) {
 				count.Break("%s shows the %s", where, name)
 			}
 		}
+	}
+	return nil
+}
+
+// commands adds what commands print: the audit log, after changes with secrets in them, and a backup among them.
+func (p *program) commands(ctx context.Context, shown map[string]string) error {
+	client := p.client()
+	defer client.CloseIdleConnections()
+	for _, change := range [][3]string{
+		{http.MethodPost, "endpoints", `{"name":"planted","secret":"` + others + `","respond":"200/body=` + older + `"}`},
+		{http.MethodPatch, "endpoints/planted", `{"previous_secret":"` + older + `","respond":"200/header.X-Secret=` + secret + `"}`},
+		{http.MethodPost, "tokens", `{"name":"viewer","role":"view"}`},
+	} {
+		resp, err := p.ask(ctx, client, change[0], "/api/v1/"+change[1], change[2])
+		if err != nil {
+			return err
+		}
+		if err = resp.Body.Close(); err != nil || resp.StatusCode/100 != 2 {
+			return errors.Join(fmt.Errorf("%s %s: %s", change[0], change[1], resp.Status), err)
+		}
+	}
+	for _, args := range [][]string{
+		{"audit"},
+		{"audit", "--json"},
+		{"endpoint", "list"},
+		{"endpoint", "show", "default"},
+		{"signature", "default/latest"},
+		{"wait", "default"},
+		{"export", "default", "--format", "jsonl"},
+		{"token", "list"},
+		{"backup", filepath.Join(p.folder, "copy")},
+	} {
+		cmd := exec.CommandContext(ctx, p.binary, append([]string{"--data", p.data}, args...)...) //nolint:gosec // the program that was built
+		cmd.Dir, cmd.Env = p.folder, p.cmd.Env
+		out, err := cmd.CombinedOutput()
+		if exited := new(exec.ExitError); err != nil && !errors.As(err, &exited) {
+			return err
+		}
+		shown["the command "+strings.Join(args, " ")] = string(out)
+	}
+	if text := shown["the command audit --json"]; !strings.Contains(text, "changeEndpoint") {
+		return fmt.Errorf("the audit log has no change: %s", text)
 	}
 	return nil
 }

@@ -60,6 +60,7 @@ func (s *suite) try(ctx context.Context, b *Build) (Count, error) {
 	//nolint:gosec // the tests that were built
 	cmd := exec.CommandContext(ctx, tests, "-test.run="+s.Run, "-test.v", "-test.count=1", "-test.shuffle=on", "-test.timeout="+limit.String())
 	cmd.Dir = filepath.Join(b.lab.source, filepath.FromSlash(s.Folder))
+	cmd.Env = b.environment(cmd.Environ())
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	ownGroup(cmd)
 	out, err := cmd.CombinedOutput()

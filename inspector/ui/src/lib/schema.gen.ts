@@ -177,7 +177,12 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** A capture's body, without its transfer coding */
+        /**
+         * A capture's body, without its transfer coding
+         * @description While secrets are masked, a body with a content coding comes decoded if that hides a secret. Of one that cannot be
+         *     decoded to its end (it was cut or damaged, is in an unknown coding, or too large) comes what can be read, then a line
+         *     that says why the rest is withheld; its payload has the problem `withheld`, here, in lists, the live feed and exports.
+         */
         get: operations["getBody"];
         put?: never;
         post?: never;
@@ -226,7 +231,7 @@ export interface paths {
         /**
          * A request as it stood on the wire
          * @description Request line, header lines in their order and case, and the body in its transfer coding. While secrets
-         *     in the body are masked, it comes without its transfer coding, and decoded if it has a content coding.
+         *     in the body are masked, it comes without its transfer coding, and decoded if it has a content coding, as getBody has it.
          */
         get: operations["getRaw"];
         put?: never;
@@ -3244,7 +3249,7 @@ export interface operations {
     getSharedBody: {
         parameters: {
             query?: {
-                /** @description Without its content codings. */
+                /** @description Without its content codings. Bytes that cannot be decoded are withheld, as they may hold secrets. */
                 decoded?: boolean;
             };
             header?: never;
