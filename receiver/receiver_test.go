@@ -299,6 +299,46 @@ func TestDrippedBodiesHoldNothing(t *testing.T) {
 	}
 }
 
+// TestBodiesInFlightAreBounded: while one body takes all the room, others are told to come again.
+func TestBodiesInFlightAreBounded(t *testing.T) {
+	t.Parallel()
+	const room = 1000
+	e := newEdge(t, receiver.Config{InFlight: room}, open("rules", "s", ""))
+	conn, err := net.Dial("tcp", e.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = fmt.Fprintf(conn, "POST /hooks/rules?secret=s HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\nx", room)
+	taken := 0
+	for late := time.Now().Add(20 * time.Second); ; taken++ {
+		status, header, _ := e.post(t, "/hooks/rules?secret=s", "y")
+		if status == http.StatusServiceUnavailable && header.Get("Retry-After") != "" {
+			break
+		}
+		if status != http.StatusOK || time.Now().After(late) {
+			t.Fatalf("answered %d, Retry-After %q, beside a body of all the room", status, header.Get("Retry-After"))
+		}
+	}
+	_, _ = io.WriteString(conn, strings.Repeat("x", room-1))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("the large body was answered %v, %v", resp, err)
+	}
+	for late := time.Now().Add(20 * time.Second); ; {
+		status, _, _ := e.post(t, "/hooks/rules?secret=s", "y")
+		if status == http.StatusOK {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatalf("answered %d with all the room free", status)
+		}
+	}
+	if got := len(e.captures(t, "rules", taken+2)); got != taken+2 {
+		t.Errorf("%d captures, want %d: what was refused was recorded", got, taken+2)
+	}
+}
+
 func TestWaitingAnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	e := newEdge(t, receiver.Config{WaitingPerEndpoint: 2}, open("rules", "s", "hang"), open("other", "s", "200"))
