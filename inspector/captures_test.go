@@ -330,6 +330,20 @@ func TestFailuresTellNoMoreThanNeeded(t *testing.T) {
 	}
 }
 
+// TestPanicsCostOneCall: a defect in a handler is an answer like others.
+func TestPanicsCostOneCall(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *inspector.Config) {
+		c.Describe = func(*webhook.Capture) webhook.Payload { panic("a defect") }
+	})
+	r.endpoint(t, "default")
+	c := r.capture(t, "default", "{}")
+	refused(t, r.call(t, http.MethodGet, fmt.Sprintf("%s/%d", captures, c.Seq), ""), http.StatusInternalServerError, "internal")
+	if a := r.call(t, http.MethodGet, "/healthz", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("afterwards: %d", a.StatusCode)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(c *inspector.Config) {
