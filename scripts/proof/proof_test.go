@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,26 @@ func mustFail(t *testing.T, lab *proof.Lab, e *proof.Experiment, control string)
 		}
 	}
 	t.Errorf("without %s the promise was kept: the experiment sees nothing", control)
+}
+
+// TestGuards takes three of all guards out, others each day, and runs the tests that must notice.
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	all := experiments(t)
+	e := &all[slices.IndexFunc(all, func(e proof.Experiment) bool { return e.Name == "guards" })]
+	lab := laboratory(t)
+	const some = 3
+	day := int(time.Now().Unix() / 86_400)
+	for i := range some {
+		control := e.Controls[(day*some+i)%len(e.Controls)]
+		b, err := lab.Without(control)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count, err := e.Try(t.Context(), b); err != nil || count.Broken != 1 {
+			t.Errorf("%s: no test notices that the guard is missing (%v)", control, err)
+		}
+	}
 }
 
 func experiments(t *testing.T) []proof.Experiment {
