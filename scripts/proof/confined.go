@@ -64,7 +64,7 @@ func confine(ctx context.Context, p *program, count *Count) error {
 	// The folder around the data folder is opened to sync the entry of a new one.
 	own := func(path string) bool {
 		return path == p.data || strings.HasPrefix(path, p.data+"/") || path == filepath.Join(p.folder, "ready.json") ||
-			strings.HasPrefix(path, filepath.Join(p.folder, ".ready.json"))
+			strings.HasPrefix(path, filepath.Join(p.folder, ".hookrange-")) // on its way to be the ready file
 	}
 	started := 0
 	for line := range strings.Lines(string(raw)) {
@@ -100,10 +100,14 @@ func (p *program) stopBelow() error {
 	pid := p.cmd.Process.Pid
 	for child := range strings.FieldsSeq(readAll(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))) {
 		n, err := strconv.Atoi(child)
-		if err == nil {
-			err = syscall.Kill(n, syscall.SIGTERM)
-		}
 		if err != nil {
+			return err
+		}
+		process, err := os.FindProcess(n)
+		if err != nil {
+			return err
+		}
+		if err = process.Signal(syscall.SIGTERM); err != nil {
 			return err
 		}
 	}
