@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +97,36 @@ func TestGuards(t *testing.T) {
 		if count, err := e.Try(t.Context(), b); err != nil || count.Broken != 1 {
 			t.Errorf("%s: no test notices that the guard is missing (%v)", control, err)
 		}
+	}
+}
+
+// TestFuzzTargetsKeepTheirCorpora: what fuzzing has found worth keeping is run with the other tests, too.
+func TestFuzzTargetsKeepTheirCorpora(t *testing.T) {
+	t.Parallel()
+	target := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	found := 0
+	err := filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && (name == "node_modules" || name == ".cache" || name == ".git") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range target.FindAllSubmatch(text, -1) {
+			found++
+			corpus := filepath.Join(filepath.Dir(path), "testdata", "fuzz", string(name[1]))
+			if kept, err := os.ReadDir(corpus); err != nil || len(kept) < 10 {
+				t.Errorf("%s in %s has a corpus of %d: %v", name[1], path, len(kept), err)
+			}
+		}
+		return err
+	})
+	if err != nil || found < 18 {
+		t.Errorf("%d fuzz targets, %v", found, err)
 	}
 }
 
