@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/VictoriaMetrics/metrics"
-
 	"github.com/hookrange/hookrange/inspector"
 	"github.com/hookrange/hookrange/inspector/api"
 	"github.com/hookrange/hookrange/inspector/console"
@@ -23,6 +21,7 @@ import (
 	"github.com/hookrange/hookrange/receiver"
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/live"
+	"github.com/hookrange/hookrange/receiver/meter"
 	"github.com/hookrange/hookrange/receiver/payload"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/resolve"
@@ -58,7 +57,7 @@ const (
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, cli *grammar, p *process, settings *settingsFile) (err error) {
-	h := house{bell: live.New(), metrics: metrics.NewSet(), room: givenRoom()}
+	h := house{bell: live.New(), metrics: meter.NewSet(), room: givenRoom()}
 	if h.log, err = newLog(p.err, cli.Log); err != nil {
 		return err
 	}
@@ -127,7 +126,7 @@ type house struct {
 	store   *store.Store
 	edge    *receiver.Server
 	bell    *live.Bell
-	metrics *metrics.Set
+	metrics *meter.Set
 	log     *slog.Logger
 	// token opens the inspector; base begins each hook URL.
 	token, base string
@@ -209,7 +208,7 @@ func (h *house) inspector(c *serveCommand) (*inspector.Server, error) {
 		Rules:     inspector.RuleTools{Check: h.edge.CheckAnswers, Try: h.edge.Try, Write: plan.Write},
 		Listeners: h.edge, Policies: policies(), Relay: h.sends, Forwards: h.forwards,
 		Tests: h.tests, UI: ui.FS(), Token: h.token, Hosts: c.Host, Origins: c.Origin, HookBase: h.base,
-		Set: h.metrics, Metrics: metrics.WriteProcessMetrics, Version: version, Log: h.log,
+		Set: h.metrics, Metrics: meter.WriteProcess, Version: version, Log: h.log,
 	})
 }
 

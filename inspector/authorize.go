@@ -244,7 +244,7 @@ type denials struct {
 const denialPause = 10 * time.Second
 
 func (d *denials) note(s *Server, r *http.Request, reason string) {
-	s.metrics.set.GetOrCreateCounter(fmt.Sprintf("hookrange_inspector_denied_total{reason=%q}", reason)).Inc()
+	s.metrics.denied.With(reason).Inc()
 	now := s.cfg.Now()
 	d.mu.Lock()
 	if now.Sub(d.logged) < denialPause && !now.Before(d.logged) {

@@ -14,6 +14,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/hookrange/hookrange/inspector"
 	"github.com/hookrange/hookrange/inspector/api"
@@ -344,9 +347,28 @@ func TestFailuresTellNoMoreThanNeeded(t *testing.T) {
 	}
 }
 
+// TestPanicsCostOneCall: a defect in a handler is an answer like others.
+func TestPanicsCostOneCall(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(c *inspector.Config) {
+		c.Describe = func(*webhook.Capture) webhook.Payload { panic("a defect") }
+	})
+	r.endpoint(t, "default")
+	c := r.capture(t, "default", "{}")
+	refused(t, r.call(t, http.MethodGet, fmt.Sprintf("%s/%d", captures, c.Seq), ""), http.StatusInternalServerError, "internal")
+	if a := r.call(t, http.MethodGet, "/healthz", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("afterwards: %d", a.StatusCode)
+	}
+}
+
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *inspector.Config) { c.Metrics = func(w io.Writer) { fmt.Fprintln(w, "hookrange_more 1") } })
+	r := newRig(t, func(c *inspector.Config) {
+		c.Metrics = func(w io.Writer) error {
+			_, err := fmt.Fprintln(w, "hookrange_more 1")
+			return err
+		}
+	})
 	r.endpoint(t, "default")
 	r.capture(t, "default", "{}")
 	get[api.Captures](t, r, captures)
@@ -360,19 +382,18 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
-	typed := map[string]bool{}
-	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
-			name, kind, _ := strings.Cut(strings.TrimSpace(rest), " ")
-			if typed[name] || !slices.Contains([]string{"counter", "gauge", "summary"}, kind) {
-				t.Errorf("%s twice, or of no type", line)
-			}
-			typed[name] = true
-		}
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"hookrange_inspector_request_seconds", "hookrange_inspector_requests_total", "hookrange_captures_kept"} {
-		if !typed[name] {
-			t.Errorf("%s has no type", name)
+	for name, kind := range map[string]dto.MetricType{
+		"hookrange_inspector_request_seconds": dto.MetricType_SUMMARY, "hookrange_inspector_requests_total": dto.MetricType_COUNTER,
+		"hookrange_captures_kept": dto.MetricType_GAUGE, "hookrange_last_seq": dto.MetricType_GAUGE,
+		"hookrange_live_lag_facts": dto.MetricType_GAUGE, "hookrange_live_sockets": dto.MetricType_GAUGE,
+	} {
+		if f := families[name]; f == nil || f.GetType() != kind || f.GetHelp() == "" {
+			t.Errorf("%s is %v", name, f)
 		}
 	}
 }

@@ -17,9 +17,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
-
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/meter"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -163,9 +162,9 @@ type Config struct {
 	// HookBase is what hook URLs on the shared port begin with, such as "http://127.0.0.1:8080".
 	HookBase string
 	// Set holds the inspector's metrics. Defaults to a new one, which Server.Set returns.
-	Set *metrics.Set
+	Set *meter.Set
 	// Metrics writes further metrics in Prometheus text. Defaults to none.
-	Metrics func(io.Writer)
+	Metrics func(io.Writer) error
 	// Version of the program.
 	Version string
 	// Log gets what the inspector could not tell a caller. Defaults to nothing.
@@ -201,10 +200,10 @@ func (c *Config) check() error {
 		c.Forwards = noForwards{}
 	}
 	if c.Set == nil {
-		c.Set = metrics.NewSet()
+		c.Set = meter.NewSet()
 	}
 	if c.Metrics == nil {
-		c.Metrics = func(io.Writer) {}
+		c.Metrics = func(io.Writer) error { return nil }
 	}
 	if c.Now == nil {
 		c.Now = time.Now

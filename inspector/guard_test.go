@@ -164,6 +164,14 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 					t.Errorf("%s %s: %s is %q, want %q in it", at.method, at.path, name, got, want)
 				}
 			}
+			for _, directive := range []string{
+				"script-src 'self'", "style-src 'self'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+				"require-trusted-types-for 'script'", "trusted-types svelte-trusted-html",
+			} {
+				if policy := a.Header.Get("Content-Security-Policy"); !strings.Contains(policy, directive) && !strings.HasPrefix(policy, "sandbox; ") {
+					t.Errorf("%s %s: the policy %q lacks %s", at.method, at.path, policy, directive)
+				}
+			}
 			for _, name := range []string{"Set-Cookie", "Access-Control-Allow-Origin"} {
 				if a.Header.Get(name) != "" {
 					t.Errorf("%s %s: has %s", at.method, at.path, name)

@@ -125,6 +125,25 @@ func TestLiveFeedNeedsTheTokenFirst(t *testing.T) {
 	}
 }
 
+// TestLiveClientsSayLittle: more than 4 KiB at once ends a socket, whatever it says.
+func TestLiveClientsSayLittle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	large := []byte(`{"token":"` + token + `","pad":"` + strings.Repeat("x", 8<<10) + `"}`)
+	for _, known := range []bool{false, true} {
+		c := dial(t, r, "")
+		if known {
+			c.hello(t, token)
+		}
+		if err := c.WriteMessage(websocket.TextMessage, large); err != nil {
+			t.Fatal(err)
+		}
+		if code, n := c.closed(t); n > 0 || code != websocket.CloseMessageTooBig && (known || code != websocket.ClosePolicyViolation) {
+			t.Errorf("token known %v: closed with %d after %d messages, want 1009 after none", known, code, n)
+		}
+	}
+}
+
 func TestLiveFeedChecksTheHandshake(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/mux"
 
 	"github.com/hookrange/hookrange/inspector/access"
 	"github.com/hookrange/hookrange/inspector/api"
+	"github.com/hookrange/hookrange/receiver/meter"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -72,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Handler() http.Handler { return s.recorded(s.guarded(s.router)) }
 
 // Set returns the inspector's metrics, for the program to add its own.
-func (s *Server) Set() *metrics.Set { return s.metrics.set }
+func (s *Server) Set() *meter.Set { return s.cfg.Set }
 
 // Close ends waits (with what they have) and live sockets (with code 1001) and returns when the sockets are
 // closed, or with ctx's error. Call it before shutting down the http.Server that serves the Handler.

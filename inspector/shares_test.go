@@ -83,6 +83,32 @@ func TestShareShowsOneCaptureMasked(t *testing.T) {
 	refused(t, r.call(t, "GET", "/api/v1/shared", "", by(whole.Key), with("Sec-Fetch-Site", "cross-site")), 403, "forbidden_origin")
 }
 
+// TestKeysAreComparedWhole: a key has an ID that others know, so its secret must be compared as well.
+func TestKeysAreComparedWhole(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoint(t, "default")
+	c := r.capture(t, "default", "{}")
+	token := decoded[api.NewToken](t, r.call(t, "POST", "/api/v1/tokens", `{"name":"a","role":"view"}`), 201)
+	share := decoded[api.NewShare](t, r.call(t, "POST", fmt.Sprintf("%s/%d/share", captures, c.Seq), `{}`), 201)
+	for path, key := range map[string]string{"/api/v1/endpoints": token.Key, "/api/v1/shared": share.Key} {
+		if a := r.call(t, "GET", path, "", by(key)); a.StatusCode != http.StatusOK {
+			t.Errorf("%s with its key: %d %s", path, a.StatusCode, a.text)
+		}
+		other := byte('a')
+		if key[len(key)-1] == other {
+			other = 'b'
+		}
+		for what, wrong := range map[string]string{
+			"another last sign": key[:len(key)-1] + string(other), "one sign less": key[:len(key)-1], "one sign more": key + "a",
+		} {
+			if a := r.call(t, "GET", path, "", by(wrong)); a.StatusCode != http.StatusUnauthorized {
+				t.Errorf("%s with %s: %d %s", path, what, a.StatusCode, a.text)
+			}
+		}
+	}
+}
+
 func TestSharesEnd(t *testing.T) {
 	t.Parallel()
 	var ahead atomic.Int64

@@ -118,7 +118,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, 
 		s.release(t)
 		return task{}, webhook.Ticket{}, err
 	}
-	s.count.seconds.UpdateDuration(start)
+	s.count.seconds.Since(start)
 	s.count.captures[c.Class].Inc()
 	s.config.Log.LogAttrs(r.Context(), slog.LevelDebug, "captured",
 		slog.String("endpoint", c.Endpoint), slog.Int64("seq", int64(ticket.Seq)), slog.String("class", string(c.Class)),

@@ -1,12 +1,10 @@
 package receiver
 
 import (
-	"fmt"
 	"io"
 	"sync/atomic"
 
-	"github.com/VictoriaMetrics/metrics"
-
+	"github.com/hookrange/hookrange/receiver/meter"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -54,23 +52,27 @@ func (b *counted) give() { b.all.give(b.held) }
 
 // counts are the edge's metrics.
 type counts struct {
-	captures                        map[webhook.Class]*metrics.Counter
-	unknown, overloaded, refusedNow *metrics.Counter
-	seconds                         *metrics.Summary
+	captures                        map[webhook.Class]*meter.Counter
+	unknown, overloaded, refusedNow *meter.Counter
+	seconds                         *meter.Summary
 }
 
-func newCounts(set *metrics.Set, s *Server) counts {
+func newCounts(set *meter.Set, s *Server) counts {
+	lost := set.Counters("hookrange_not_recorded_total", "Webhooks that were refused without a capture, by reason.", "reason")
 	c := counts{
-		captures:   map[webhook.Class]*metrics.Counter{},
-		unknown:    set.NewCounter(`hookrange_unknown_endpoint_total`),
-		overloaded: set.NewCounter(`hookrange_not_recorded_total{reason="overloaded"}`),
-		refusedNow: set.NewCounter(`hookrange_not_recorded_total{reason="unavailable"}`),
-		seconds:    set.NewSummary(`hookrange_record_seconds`),
+		captures:   map[webhook.Class]*meter.Counter{},
+		unknown:    set.Counter("hookrange_unknown_endpoint_total", "Requests for endpoints that are not there."),
+		overloaded: lost.With("overloaded"),
+		refusedNow: lost.With("unavailable"),
+		seconds:    set.Summary("hookrange_record_seconds", "Time from a whole webhook to its commit."),
 	}
+	captures := set.Counters("hookrange_captures_total", "Captures recorded, by class.", "class")
 	for _, class := range []webhook.Class{webhook.Accepted, webhook.Rejected, webhook.Incomplete} {
-		c.captures[class] = set.NewCounter(fmt.Sprintf(`hookrange_captures_total{class=%q}`, class))
+		c.captures[class] = captures.With(string(class))
 	}
-	set.NewGauge(`hookrange_waiting_answers`, func() float64 { return float64(s.waiting.held.Load()) })
-	set.NewGauge(`hookrange_body_bytes_in_flight`, func() float64 { return float64(s.bodies.held.Load()) })
+	set.Gauge("hookrange_waiting_answers", "Answers that wait, as their plans say.",
+		func() float64 { return float64(s.waiting.held.Load()) })
+	set.Gauge("hookrange_body_bytes_in_flight", "Bytes of bodies that are being received.",
+		func() float64 { return float64(s.bodies.held.Load()) })
 	return c
 }

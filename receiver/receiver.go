@@ -19,10 +19,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/VictoriaMetrics/metrics"
 	"github.com/gorilla/mux"
 
 	"github.com/hookrange/hookrange/receiver/gate"
+	"github.com/hookrange/hookrange/receiver/meter"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/receiver/wire"
 )
@@ -54,7 +54,7 @@ type Config struct {
 	// Log is required.
 	Log *slog.Logger
 	// Metrics gets the edge's counters. Defaults to a set of its own.
-	Metrics *metrics.Set
+	Metrics *meter.Set
 	// Limits bound one request; see wire.Limits for the defaults.
 	Limits wire.Limits
 	// Listeners, unless nil, gives listeners of their own to endpoints whose settings ask for one or whose answers have
@@ -92,7 +92,7 @@ type Server struct {
 // New returns a Server; it opens nothing.
 func New(config Config) *Server {
 	if config.Metrics == nil {
-		config.Metrics = metrics.NewSet()
+		config.Metrics = meter.NewSet()
 	}
 	config.Limits = config.Limits.WithDefaults()
 	config.Waiting = orDefault(config.Waiting, 10_000)

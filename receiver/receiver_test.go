@@ -26,7 +26,7 @@ import (
 
 // Summaries keep a goroutine of the library for as long as the process lives.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/VictoriaMetrics/metrics.summariesSwapCron"))
+	goleak.VerifyTestMain(m)
 }
 
 // edge is a running receiver over a real store on a real socket.

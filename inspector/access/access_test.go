@@ -73,7 +73,10 @@ func TestCallsEndWithTheirToken(t *testing.T) {
 		ended, leave := calls.Enter(t.Context(), "a")
 		all.Go(func() {
 			defer leave()
-			<-ended.Done()
+			select {
+			case <-ended.Done():
+			case <-time.After(20 * time.Second):
+			}
 			if got := context.Cause(ended); !errors.Is(got, cause) {
 				t.Errorf("cause %v", got)
 			}

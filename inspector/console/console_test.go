@@ -32,7 +32,7 @@ import (
 const token = "the-token-of-the-tests"
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/VictoriaMetrics/metrics.summariesSwapCron"))
+	goleak.VerifyTestMain(m)
 }
 
 // world is a running inspector that can be restarted at its address.

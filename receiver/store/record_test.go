@@ -214,6 +214,16 @@ func TestEqualBodiesAreStoredOnce(t *testing.T) {
 	check(0)
 }
 
+// TestCommitsAreSynced asks SQLite itself: a commit that is not synced is lost only in a power cut, which tests do not make.
+func TestCommitsAreSynced(t *testing.T) {
+	t.Parallel()
+	s := open(t, store.Config{})
+	const full = 2
+	if got, err := s.Query(t.Context(), "PRAGMA synchronous"); err != nil || got != full {
+		t.Errorf("PRAGMA synchronous is %d, %v; want %d, FULL", got, err, full)
+	}
+}
+
 func TestOverload(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Config{})

@@ -241,7 +241,12 @@ func TestReadTellsWhatIsNotWhole(t *testing.T) {
 			if test.close {
 				_ = conn.(*net.TCPConn).CloseWrite()
 			}
-			in := <-s.got
+			var in wire.Inbound
+			select {
+			case in = <-s.got:
+			case <-time.After(30 * time.Second):
+				t.Fatal("it is still being read")
+			}
 			if in.Reason != test.reason || string(in.Body) != test.body {
 				t.Fatalf("reason %q, body %q; want %q, %q", in.Reason, in.Body, test.reason, test.body)
 			}

@@ -4,7 +4,6 @@ package bucket
 import (
 	"bytes"
 	"context"
-	"crypto/subtle"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -16,16 +15,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/google/uuid"
 )
 
 const (
 	bucketName = "objects"
 	region     = "us-east-1"
-	// signedAt is the form of X-Amz-Date.
-	signedAt = "20060102T150405Z"
 )
 
 // Store is an object store in memory on loopback, which checks signatures and their expiry as S3 does. It gives out what
@@ -37,7 +32,7 @@ type Store struct {
 	addr   string
 	keep   map[string][]byte
 	made   time.Time
-	key    aws.Credentials
+	key    signer
 }
 
 // Presign keeps an object and returns a URL that leads to it for so long.
@@ -50,23 +45,7 @@ func (o *Store) Presign(ctx context.Context, name string, object []byte, expires
 	path := fmt.Sprintf("/%s/%d/%s", bucketName, len(o.keep)+1, name)
 	o.keep[path] = bytes.Clone(object)
 	where := url.URL{Scheme: "http", Host: o.addr, Path: path}
-	where.RawQuery = url.Values{"X-Amz-Expires": {strconv.Itoa(int(expires / time.Second))}}.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
-	if err != nil {
-		return "", fmt.Errorf("object store: %w", err)
-	}
-	signed, err := o.sign(req, time.Now())
-	if err != nil {
-		return "", fmt.Errorf("object store: presign %s: %w", path, err)
-	}
-	return signed, nil
-}
-
-func (o *Store) sign(req *http.Request, at time.Time) (string, error) {
-	// S3 signs the path as it is sent, where other services escape it once more.
-	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
-	signed, _, err := signer.PresignHTTP(req.Context(), o.key, req, "UNSIGNED-PAYLOAD", "s3", region, at)
-	return signed, err
+	return o.key.presign(http.MethodGet, where, time.Now(), expires), nil
 }
 
 // open begins to listen; mu is held.
@@ -78,7 +57,7 @@ func (o *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.key = aws.Credentials{AccessKeyID: "HOOKRANGETEST", SecretAccessKey: secret.String()}
+	o.key = signer{id: "HOOKRANGETEST", secret: secret.String(), region: region}
 	o.keep, o.made = make(map[string][]byte), time.Now()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -126,7 +105,7 @@ func (o *Store) find(r *http.Request) ([]byte, *refusal) {
 	if given == "" || err != nil || notNumber != nil {
 		return nil, &refusal{Code: "AccessDenied", Message: "Access Denied", status: http.StatusForbidden}
 	}
-	if r.Method != http.MethodGet || !o.signedBefore(r, at, given) {
+	if r.Method != http.MethodGet || !o.key.signed(r, at, given) {
 		return nil, &refusal{
 			Code:    "SignatureDoesNotMatch",
 			Message: "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
@@ -143,25 +122,6 @@ func (o *Store) find(r *http.Request) ([]byte, *refusal) {
 		return nil, &refusal{Code: "NoSuchKey", Message: "The specified key does not exist.", status: http.StatusNotFound}
 	}
 	return object, nil
-}
-
-// signedBefore tells whether signing the same request at the same time gives the same signature.
-func (o *Store) signedBefore(r *http.Request, at time.Time, given string) bool {
-	query := r.URL.Query()
-	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
-		query.Del(name)
-	}
-	where := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: query.Encode()}
-	again, err := http.NewRequestWithContext(r.Context(), r.Method, where.String(), nil)
-	if err != nil {
-		return false
-	}
-	signed, err := o.sign(again, at)
-	if err != nil {
-		return false
-	}
-	want, err := url.Parse(signed)
-	return err == nil && subtle.ConstantTimeCompare([]byte(want.Query().Get("X-Amz-Signature")), []byte(given)) == 1
 }
 
 // Close ends the store and forgets its objects.

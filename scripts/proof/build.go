@@ -139,11 +139,23 @@ func (b *Build) make(ctx context.Context, name, verb string, args ...string) (st
 	}
 	cmd := exec.CommandContext(ctx, "go", append(flags, args...)...) //nolint:gosec // the arguments are this package's
 	cmd.Dir = b.lab.source
+	if verb == "build" && !slices.Contains(args, "-race") { // as the product is built
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build %s without %q: %w\n%s", name, b.control, err, out)
 	}
 	b.lab.built[path] = path
 	return path, nil
+}
+
+// forget deletes what was built: a guard's tests are as large as the program, and run once.
+func (b *Build) forget() error {
+	b.lab.mu.Lock()
+	defer b.lab.mu.Unlock()
+	folder := filepath.Join(b.lab.cache, "build", b.control)
+	maps.DeleteFunc(b.lab.built, func(path, _ string) bool { return filepath.Dir(path) == folder })
+	return os.RemoveAll(folder)
 }
 
 // Check returns an error when the guard cannot be taken out of the sources as they are.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +78,56 @@ func mustFail(t *testing.T, lab *proof.Lab, e *proof.Experiment, control string)
 		}
 	}
 	t.Errorf("without %s the promise was kept: the experiment sees nothing", control)
+}
+
+// TestGuards takes three of all guards out, others each day, and runs the tests that must notice.
+func TestGuards(t *testing.T) {
+	t.Parallel()
+	all := experiments(t)
+	e := &all[slices.IndexFunc(all, func(e proof.Experiment) bool { return e.Name == "guards" })]
+	lab := laboratory(t)
+	const some = 3
+	day := int(time.Now().Unix() / 86_400)
+	for i := range some {
+		control := e.Controls[(day*some+i)%len(e.Controls)]
+		b, err := lab.Without(control)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count, err := e.Try(t.Context(), b); err != nil || count.Broken != 1 {
+			t.Errorf("%s: no test notices that the guard is missing (%v)", control, err)
+		}
+	}
+}
+
+// TestFuzzTargetsKeepTheirCorpora: what fuzzing has found worth keeping is run with the other tests, too.
+func TestFuzzTargetsKeepTheirCorpora(t *testing.T) {
+	t.Parallel()
+	target := regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
+	found := 0
+	err := filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := entry.Name(); entry.IsDir() && (name == "node_modules" || name == ".cache" || name == ".git") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range target.FindAllSubmatch(text, -1) {
+			found++
+			corpus := filepath.Join(filepath.Dir(path), "testdata", "fuzz", string(name[1]))
+			if kept, err := os.ReadDir(corpus); err != nil || len(kept) < 10 {
+				t.Errorf("%s in %s has a corpus of %d: %v", name[1], path, len(kept), err)
+			}
+		}
+		return err
+	})
+	if err != nil || found < 18 {
+		t.Errorf("%d fuzz targets, %v", found, err)
+	}
 }
 
 func experiments(t *testing.T) []proof.Experiment {

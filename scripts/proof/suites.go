@@ -26,6 +26,8 @@ type suite struct {
 	Goal     int64    `yaml:"goal"`
 	Needs    string   `yaml:"needs"`
 	Controls []string `yaml:"controls"`
+	// limit bounds one run.
+	limit time.Duration
 }
 
 func suites() ([]Experiment, error) {
@@ -35,6 +37,7 @@ func suites() ([]Experiment, error) {
 	}
 	experiments := make([]Experiment, 0, len(list))
 	for _, s := range list {
+		s.limit = 3 * time.Minute
 		e := Experiment{Name: s.Name, Promise: s.Promise, Unit: "tests", Goal: s.Goal, Controls: s.Controls, Certain: true, Elsewhere: true, Try: s.try}
 		if s.Needs != "" {
 			e.Needs = needsTool(s.Needs)
@@ -54,11 +57,10 @@ func (s *suite) try(ctx context.Context, b *Build) (Count, error) {
 	if err != nil {
 		return count, err
 	}
-	const limit = 3 * time.Minute
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
 	//nolint:gosec // the tests that were built
-	cmd := exec.CommandContext(ctx, tests, "-test.run="+s.Run, "-test.v", "-test.count=1", "-test.shuffle=on", "-test.timeout="+limit.String())
+	cmd := exec.CommandContext(ctx, tests, "-test.run="+s.Run, "-test.v", "-test.count=1", "-test.shuffle=on", "-test.timeout="+s.limit.String())
 	cmd.Dir = filepath.Join(b.lab.source, filepath.FromSlash(s.Folder))
 	cmd.Env = b.environment(cmd.Environ())
 	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
