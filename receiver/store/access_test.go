@@ -223,7 +223,7 @@ func TestAuditIsKeptWithTheChange(t *testing.T) {
 
 func TestAuditIsBounded(t *testing.T) {
 	t.Parallel()
-	s := open(t, store.Config{Settle: -1})
+	s := open(t, store.Config{Steady: -1})
 	now := time.Now()
 	target := "one"
 	keep := func(at time.Time, request string, fold bool) {

@@ -91,7 +91,7 @@ func (t *tx) audit(e *webhook.AuditEntry) error {
 	id, err := t.integer(newest)
 	if err == nil {
 		oldest := int64(math.MinInt64) // as long as the clock is not to be believed
-		if t.w.steady.passed-t.w.steady.since >= t.w.s.config.Settle {
+		if t.w.steady.passed-t.w.steady.since >= t.w.s.config.Steady {
 			oldest = t.w.s.config.Now().Add(-maxAuditAge).UnixNano()
 		}
 		_, err = t.exec(prune, id-maxAudit, oldest, int64(auditStep))

@@ -58,7 +58,7 @@ func TestJumpingClock(t *testing.T) {
 			t.Parallel()
 			c := new(clock)
 			c.set(start)
-			config := store.Config{Dir: t.TempDir(), Pause: 2 * time.Millisecond, Now: c.now, Settle: settle}
+			config := store.Config{Dir: t.TempDir(), Pause: 2 * time.Millisecond, Now: c.now, Steady: settle}
 			s := open(t, config)
 			anHour(t, s)
 			at := func(at time.Time) func(*webhook.Capture) { return func(c *webhook.Capture) { c.ReceivedAt = at } }

@@ -99,7 +99,7 @@ func TestOldConnectionsGo(t *testing.T) {
 	clock := make(chan time.Time, 1)
 	clock <- now
 	dir := t.TempDir()
-	config := store.Config{Dir: dir, Pause: 5 * time.Millisecond, Settle: -1, Now: func() time.Time {
+	config := store.Config{Dir: dir, Pause: 5 * time.Millisecond, Steady: -1, Now: func() time.Time {
 		at := <-clock
 		clock <- at
 		return at

@@ -68,9 +68,9 @@ type Config struct {
 	// Pause is the time between two rounds of upkeep: retention by age, probing a disk that failed,
 	// giving space back. Defaults to 1 s.
 	Pause time.Duration
-	// Settle is how long the clock must have run without a jump, by a minute or more, before anything is deleted for its age;
-	// it begins anew at Open. Defaults to 10 minutes; -1 believes it at once.
-	Settle time.Duration
+	// Steady is how long the clock must have run without a jump, by a minute or more, before anything is deleted for its age;
+	// it begins anew at Open. Defaults to a minute; -1 believes it at once.
+	Steady time.Duration
 	// Marker makes what the search index keeps of captures. Without one there is no index, and one that is there is
 	// taken away; a search then looks at each capture.
 	Marker Marker
@@ -104,7 +104,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.ListBytes = or(c.ListBytes, 64<<20)
 	c.CheckTime = or(c.CheckTime, 5*time.Second)
 	c.Pause = or(c.Pause, time.Second)
-	c.Settle = or(c.Settle, 10*time.Minute)
+	c.Steady = or(c.Steady, time.Minute)
 	return c, nil
 }
 

@@ -351,7 +351,7 @@ func (w *writer) upkeep() {
 			w.s.config.Bell.Ring(w.s.Last())
 		}
 	}
-	settled := w.steady.look(now, time.Since(w.began)) >= w.s.config.Settle
+	settled := w.steady.look(now, time.Since(w.began)) >= w.s.config.Steady
 	// A clock that was put back is behind aged.
 	if since := now.Sub(w.aged); settled && (since >= ageEvery || since < 0) && w.trimAged(now) {
 		w.trimConnections(now)
