@@ -197,14 +197,16 @@ func (s *Server) handled(ctx context.Context) error {
 	}
 }
 
-func (*Server) health(w http.ResponseWriter, _ *http.Request) {
+func (*Server) health(w http.ResponseWriter, r *http.Request) {
+	wire.Pass(w, r)
 	leaveBody(w)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
 
-func (s *Server) nowhere(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
 	s.count.unknown.Inc()
+	wire.Pass(w, r)
 	say(w, http.StatusNotFound, "No such endpoint. Webhooks are received at /hooks/{endpoint}.")
 }
 
