@@ -30,16 +30,19 @@ func (c *counter) give(n int64) { c.held.Add(-n) }
 type counts struct {
 	captures                        map[webhook.Class]*metrics.Counter
 	unknown, overloaded, refusedNow *metrics.Counter
+	clientRate, endpointRate        *metrics.Counter
 	seconds                         *metrics.Summary
 }
 
 func newCounts(set *metrics.Set, s *Server) counts {
 	c := counts{
-		captures:   map[webhook.Class]*metrics.Counter{},
-		unknown:    set.NewCounter(`hookrange_unknown_endpoint_total`),
-		overloaded: set.NewCounter(`hookrange_not_recorded_total{reason="overloaded"}`),
-		refusedNow: set.NewCounter(`hookrange_not_recorded_total{reason="unavailable"}`),
-		seconds:    set.NewSummary(`hookrange_record_seconds`),
+		captures:     map[webhook.Class]*metrics.Counter{},
+		unknown:      set.NewCounter(`hookrange_unknown_endpoint_total`),
+		overloaded:   set.NewCounter(`hookrange_not_recorded_total{reason="overloaded"}`),
+		refusedNow:   set.NewCounter(`hookrange_not_recorded_total{reason="unavailable"}`),
+		clientRate:   set.NewCounter(`hookrange_not_recorded_total{reason="client_rate"}`),
+		endpointRate: set.NewCounter(`hookrange_not_recorded_total{reason="endpoint_rate"}`),
+		seconds:      set.NewSummary(`hookrange_record_seconds`),
 	}
 	for _, class := range []webhook.Class{webhook.Accepted, webhook.Rejected, webhook.Incomplete} {
 		c.captures[class] = set.NewCounter(fmt.Sprintf(`hookrange_captures_total{class=%q}`, class))
