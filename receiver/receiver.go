@@ -244,9 +244,9 @@ func sayLater(w http.ResponseWriter, detail string) {
 	say(w, http.StatusServiceUnavailable, detail)
 }
 
-// sayAfter answers 503 to a request over a rate, which says when there will be room. It is no 429, which would be the more
-// exact: documented senders, such as LangSmith's rules, never retry a 4xx and do retry a 503. The connection stays open, as
-// that of a proxy is other clients' too.
+// sayAfter answers 503 to a request over a rate, which says when there will be room. It is no 429, which would be more
+// exact: documented senders, such as LangSmith's rules, never retry a 4xx and do retry a 503. The connection stays open,
+// as that of a proxy is other clients' too.
 func sayAfter(w http.ResponseWriter, r *http.Request, later time.Duration, detail string) {
 	wire.Pass(w, r)
 	w.Header().Set("Retry-After", fmt.Sprint(max(1, int64(math.Ceil(later.Seconds())))))

@@ -58,8 +58,8 @@ type Bucket struct {
 	full time.Duration
 }
 
-// NewBucket returns a full bucket for so many requests a second, a rate that CheckRate lets through. It holds what comes in
-// a second, and one request at least.
+// NewBucket returns a full bucket for so many requests a second, a rate that CheckRate lets through. It holds what comes
+// in a second, and one request at least.
 func NewBucket(rate float64, now time.Time) *Bucket { return &Bucket{pace: newPace(rate), born: now} }
 
 // Take takes one request out and returns 0, or how long it is until there is one.

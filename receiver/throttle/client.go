@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/hookrange/hookrange/receiver/webhook"
@@ -71,9 +72,8 @@ func (p Proxies) Client(peer string, header http.Header) netip.Addr {
 	if len(p) == 0 {
 		return client
 	}
-	lines := header["X-Forwarded-For"]
-	for i := len(lines) - 1; i >= 0; i-- {
-		for rest, more := lines[i], true; more; {
+	for _, line := range slices.Backward(header["X-Forwarded-For"]) {
+		for rest, more := line, true; more; {
 			if !p.Trusts(client) {
 				return client
 			}

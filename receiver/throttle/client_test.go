@@ -14,11 +14,11 @@ import (
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
-func trusting(t testing.TB, networks ...string) throttle.Proxies {
-	t.Helper()
+func trusting(tb testing.TB, networks ...string) throttle.Proxies {
+	tb.Helper()
 	proxies, err := throttle.ParseProxies(networks)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return proxies
 }

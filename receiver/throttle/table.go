@@ -10,10 +10,10 @@ const Size = 1 << 14
 
 // Table limits the rate of each client by a bucket of its own. It is safe for concurrent use; make one with NewTable.
 //
-// It remembers the Size clients that asked last. One that was forgotten starts again with a full bucket, so whoever has more
-// addresses than that gets one bucket's worth more for each client that is forgotten, and no more: a bucket is full again
-// after a second anyway (or once its one request has come, at a rate below one a second), and Size others must have asked
-// since. Within that time, nothing at all is gained.
+// It remembers the Size clients that asked last. One that was forgotten starts again with a full bucket, so whoever has
+// more addresses than that gets at most one bucket's worth more for each client that is forgotten, and Size others must
+// have asked since. Where that took a second (or the time of one request, at a rate below one a second), the bucket was
+// full again anyway, and nothing is gained.
 type Table struct {
 	pace pace
 	born time.Time

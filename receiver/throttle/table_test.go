@@ -65,7 +65,7 @@ func TestBucket(t *testing.T) {
 			if left := take(); left != 1 {
 				t.Errorf("%v a second: %v left a nanosecond before the time", test.rate, left)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if n, _ = burst(take); n != 1 {
 				t.Errorf("%v a second: %d after the time that was told", test.rate, n)
 			}
@@ -189,15 +189,19 @@ func TestTableIsSmall(t *testing.T) {
 func TestWaiting(t *testing.T) {
 	t.Parallel()
 	waiting := throttle.NewWaiting(2)
-	if !waiting.Take(client(1)) || !waiting.Take(client(1)) || waiting.Take(client(1)) {
-		t.Error("not two may wait")
+	for i, want := range []bool{true, true, false} {
+		if got := waiting.Take(client(1)); got != want {
+			t.Errorf("answer %d may wait: %v, want %v", i, got, want)
+		}
 	}
 	if !waiting.Take(client(2)) {
 		t.Error("another client may not wait")
 	}
 	waiting.Give(client(1))
-	if !waiting.Take(client(1)) || waiting.Take(client(1)) {
-		t.Error("not one may wait after one was given back")
+	for i, want := range []bool{true, false} {
+		if got := waiting.Take(client(1)); got != want {
+			t.Errorf("after one was given back, answer %d may wait: %v, want %v", i, got, want)
+		}
 	}
 }
 

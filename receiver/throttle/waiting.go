@@ -2,8 +2,8 @@ package throttle
 
 import "sync"
 
-// Waiting counts what each client has waiting, up to a limit. It remembers only clients that have something. It is safe for
-// concurrent use; make one with NewWaiting.
+// Waiting counts what each client has waiting, up to a limit. It remembers only clients that have something. It is safe
+// for concurrent use; make one with NewWaiting.
 type Waiting struct {
 	limit int64
 
