@@ -76,8 +76,8 @@ func (p *program) unheeded(ctx context.Context, n int64, count *Count) error {
 	return nil
 }
 
-// heeded floods as a trusted peer, and sends as one client of it beside. The memory that any flood takes is not counted, so
-// one with a single address goes first, beside the same client.
+// heeded floods as a trusted peer, and sends as one client of it beside. The memory that any flood takes is not counted,
+// so one with a single address goes first, beside the same client.
 func (p *program) heeded(ctx context.Context, n int64, count *Count) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
