@@ -33,20 +33,24 @@ import (
 )
 
 type serveCommand struct {
-	Listen       string   `help:"Address of the receiver; port 0 takes a free one." default:"127.0.0.1:8080"`
-	Inspect      string   `help:"Address of the inspector; port 0 takes a free one." default:"127.0.0.1:8081"`
-	PublicURL    string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address. It leads to --listen: URLs of endpoints with a port or a TLS name of their own do not begin with it." placeholder:"URL"`
-	ReadyFile    string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
-	Host         []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
-	Origin       []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
-	MaxBody      int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
-	MaxHeader    int      `help:"Largest head of a webhook in bytes." default:"65536"`
-	Ports        string   `help:"Ports for endpoints that have one of their own, because they ask for it or their faults come before HTTP; outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
-	ListenTLS    string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
-	TLSDomain    string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
-	ListenerHost string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
-	NoIndex      bool     `help:"Keep no search index, and take away one that is there. The index takes about half as much space again as what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
-	Replay       []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
+	Listen        string   `help:"Address of the receiver; port 0 takes a free one." default:"127.0.0.1:8080"`
+	Inspect       string   `help:"Address of the inspector; port 0 takes a free one." default:"127.0.0.1:8081"`
+	PublicURL     string   `help:"Base of the hook URLs as senders see it, such as a tunnel's address. It leads to --listen: URLs of endpoints with a port or a TLS name of their own do not begin with it." placeholder:"URL"`
+	ReadyFile     string   `help:"File that gets the addresses, the token and the hook URLs as JSON once both ports accept." placeholder:"FILE"`
+	Host          []string `help:"Further host names that the inspector answers to, beside the loopback names." placeholder:"NAME"`
+	Origin        []string `help:"Further origins whose pages may call the inspector." placeholder:"ORIGIN"`
+	MaxBody       int64    `help:"Largest body of a webhook in bytes." default:"10485760"`
+	MaxHeader     int      `help:"Largest head of a webhook in bytes." default:"65536"`
+	Ports         string   `help:"Ports for endpoints that have one of their own, because they ask for it or their faults come before HTTP; outside of those for outgoing connections." default:"20000-20999" placeholder:"FIRST-LAST"`
+	ListenTLS     string   `help:"Address of a TLS port that endpoints with listener 'name' share; a sender names the endpoint as ENDPOINT.DOMAIN (SNI)." placeholder:"ADDR"`
+	TLSDomain     string   `help:"Domain of these names. They must lead to this machine: a DNS record *.DOMAIN, or lines in the hosts file. Browsers and curl take *.localhost for this machine by themselves, other programs where the system does." default:"localhost" placeholder:"DOMAIN"`
+	ListenerHost  string   `help:"Host by which senders reach the endpoints' own ports, in their URLs. Without it, the address of --listen." placeholder:"HOST"`
+	NoIndex       bool     `help:"Keep no search index, and take away one that is there. The index takes about half as much space again as what it finds, and a few hundredths of the processors while captures come in numbers. Without it a search reads captures one by one, at most 20 000 at a time."`
+	TrustedProxy  []string `help:"Network of proxies, such as 10.0.0.0/8, or an address of one, whose X-Forwarded-For says which client a request comes from. Repeatable. From others the header is not heeded." placeholder:"CIDR"`
+	ClientRate    float64  `help:"Requests a second from one client, an IPv4 address or an IPv6 /64; as many may come at once. Those over it are answered 503 with Retry-After and not recorded. 0 is no limit." default:"0"`
+	EndpointRate  float64  `help:"The same for all requests to one endpoint." default:"0"`
+	ClientWaiting int64    `help:"Answers that may wait for one client at once: a further one is replaced by a 503, as one over the limit of its endpoint is. 0 is no limit." default:"0"`
+	Replay        []string `help:"Private target that captures may be sent on to, such as 127.0.0.1:3000. Public ones always may, and metadata services never." name:"replay-private" placeholder:"HOST:PORT"`
 }
 
 // What --max-body and --max-header may be. A row of the store has room for a body, its head and its chunks.
@@ -174,7 +178,11 @@ func (h *house) receiver(c *serveCommand, names *gate.Names, dir string, addr ne
 		return nil, fmt.Errorf("%w: --ports %q: give two ports, such as 20000-20999", webhook.ErrInvalid, c.Ports)
 	}
 	h.ports = own.Ports
-	err := own.Ports.Check()
+	limits, err := c.limits()
+	if err != nil {
+		return nil, err
+	}
+	err = own.Ports.Check()
 	switch {
 	case err == nil:
 		if own.Authority, err = keepAuthority(dir); err != nil {
@@ -189,7 +197,7 @@ func (h *house) receiver(c *serveCommand, names *gate.Names, dir string, addr ne
 	}
 	return receiver.New(receiver.Config{
 		Store: h.store, Log: h.log, Metrics: h.metrics, Limits: wire.Limits{Body: c.MaxBody, Head: c.MaxHeader}, Listeners: own,
-		Waiting: h.room.waiting(), InFlight: h.room.inFlight(c.MaxBody),
+		Waiting: h.room.waiting(), InFlight: h.room.inFlight(c.MaxBody), Throttle: limits,
 	}), nil
 }
 
@@ -239,7 +247,8 @@ func (c *serveCommand) check() error {
 	if strings.ContainsAny(c.ListenerHost, "/@?# ") || strings.Contains(c.ListenerHost, ":") && net.ParseIP(c.ListenerHost) == nil {
 		return fmt.Errorf("%w: --listener-host %q: want a host name or an address alone, without scheme and port", webhook.ErrInvalid, c.ListenerHost)
 	}
-	return errors.Join(checkBase(c.PublicURL), checkPrivate(c.Replay))
+	_, err := c.limits()
+	return errors.Join(checkBase(c.PublicURL), checkPrivate(c.Replay), err)
 }
 
 // checkBase refuses a --public-url that hook URLs cannot begin with.

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hookrange/hookrange/receiver/cors"
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/plan"
 	"github.com/hookrange/hookrange/receiver/secret"
+	"github.com/hookrange/hookrange/receiver/throttle"
 	"github.com/hookrange/hookrange/receiver/webhook"
 )
 
@@ -20,6 +22,7 @@ type desk struct {
 	refusal  webhook.Plan
 	cors     *cors.Policy
 	waiting  *counter
+	rate     *throttle.Bucket
 	// connects tells that the program's place is that of the endpoint's listener.
 	connects bool
 }
@@ -85,8 +88,9 @@ func (s *Server) desk(name string) (*desk, error) {
 		return before, nil
 	}
 	d := &desk{endpoint: endpoint, refusal: refusal(endpoint.Refusal), waiting: &counter{limit: s.config.WaitingPerEndpoint}}
+	d.rate = throttle.NewBucket(s.config.Throttle.EndpointRate, time.Now())
 	if before != nil {
-		d.waiting = before.waiting
+		d.waiting, d.rate = before.waiting, before.rate
 	}
 	if d.verifier, err = secret.New(endpoint); err != nil {
 		return nil, fmt.Errorf("endpoint %s: secret: %w", name, err)

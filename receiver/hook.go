@@ -16,12 +16,19 @@ import (
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/payload"
 	"github.com/hookrange/hookrange/receiver/plan"
+	"github.com/hookrange/hookrange/receiver/throttle"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/receiver/wire"
 )
 
 // hook takes one webhook from its first byte to its outcome.
 func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
+	client := throttle.KeyOf(s.config.Throttle.Trusted.Client(r.RemoteAddr, r.Header))
+	if later := s.rates.Take(client, time.Now()); later > 0 {
+		s.count.clientRate.Inc()
+		sayAfter(w, r, later, "Over --client-rate, the requests a second that one client may send. Nothing was recorded; please retry.")
+		return
+	}
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/hooks/"), "/")
 	d, err := s.desk(name)
 	if err != nil {
@@ -33,12 +40,17 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		s.nowhere(w, r)
 		return
 	}
+	if later := d.rate.Take(time.Now()); later > 0 {
+		s.count.endpointRate.Inc()
+		sayAfter(w, r, later, "Over --endpoint-rate, the requests a second that this endpoint takes. Nothing was recorded; please retry.")
+		return
+	}
 	// One that is sure to find no room hears so before it has sent all.
 	if !s.bodies.has(min(max(r.ContentLength, 0), s.config.Limits.Body)) {
 		s.crowded(w)
 		return
 	}
-	job, ticket, err := s.recordCounted(w, r, d)
+	job, ticket, err := s.recordCounted(w, r, d, client)
 	if err != nil {
 		s.refuse(r.Context(), w, err)
 		return
@@ -53,14 +65,14 @@ func (s *Server) crowded(w http.ResponseWriter) {
 }
 
 // recordCounted records a request, whose body counts among those in flight meanwhile.
-func (s *Server) recordCounted(w http.ResponseWriter, r *http.Request, d *desk) (task, webhook.Ticket, error) {
+func (s *Server) recordCounted(w http.ResponseWriter, r *http.Request, d *desk, client throttle.Key) (task, webhook.Ticket, error) {
 	body := &counted{ReadCloser: r.Body, all: &s.bodies}
 	r.Body = body
 	defer func() {
 		r.Body = body.ReadCloser
 		body.give()
 	}()
-	return s.record(w, r, d)
+	return s.record(w, r, d, client)
 }
 
 // task is a recorded capture's answer: all that is needed to carry it out, and no body.
@@ -69,10 +81,12 @@ type task struct {
 	reason webhook.Reason
 	// waiting is the endpoint's counter, held while the answer waits; nil for an answer that does not.
 	waiting *counter
+	// client is who waits.
+	client throttle.Key
 }
 
 // record reads the request, decides what it gets and puts it on disk.
-func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, webhook.Ticket, error) {
+func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk, client throttle.Key) (task, webhook.Ticket, error) {
 	in := s.config.Limits.Read(w, r)
 	if body, ok := r.Body.(*counted); ok && body.full {
 		return task{}, webhook.Ticket{}, webhook.ErrOverloaded
@@ -103,11 +117,11 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, d *desk) (task, 
 	}
 	arrival := s.config.Store.Arrive(c.Endpoint, key, c.Class == webhook.Accepted, c.ReceivedAt)
 	c.Delivery, c.DeliveryBy, c.Attempt, c.Gap = arrival.Delivery, key.By, arrival.Attempt, arrival.Gap
-	t := task{reason: in.Reason}
+	t := task{reason: in.Reason, client: client}
 	if c.Reason == webhook.Preflight {
 		c.Plan = d.cors.Preflight(fields)
 	} else {
-		c.Plan, t.waiting = s.plan(d, c, arrival, r.URL.EscapedPath())
+		c.Plan, t.waiting = s.plan(d, c, arrival, r.URL.EscapedPath(), client)
 		c.Plan = d.cors.Answer(c.Plan, fields)
 	}
 	t.Job = fault.Job{Plan: c.Plan, ReceivedAt: c.ReceivedAt, MaxWait: s.config.MaxWait}
@@ -144,7 +158,9 @@ func prove(d *desk, c *webhook.Capture, fields []webhook.Field) webhook.Reason {
 }
 
 // plan decides the answer. An answer that waits takes a place, which release gives back.
-func (s *Server) plan(d *desk, c *webhook.Capture, arrival webhook.Arrival, path string) (webhook.Plan, *counter) {
+func (s *Server) plan(
+	d *desk, c *webhook.Capture, arrival webhook.Arrival, path string, client throttle.Key,
+) (webhook.Plan, *counter) {
 	switch c.Class {
 	case webhook.Rejected:
 		return d.refusal, nil
@@ -169,7 +185,10 @@ func (s *Server) plan(d *desk, c *webhook.Capture, arrival webhook.Arrival, path
 	}
 	if s.waiting.take(1) {
 		if d.waiting.take(1) {
-			return p, d.waiting
+			if s.clients.Take(client) {
+				return p, d.waiting
+			}
+			d.waiting.give(1)
 		}
 		s.waiting.give(1)
 	}
@@ -189,6 +208,7 @@ func waits(p webhook.Plan) bool {
 
 func (s *Server) release(t task) {
 	if t.waiting != nil {
+		s.clients.Give(t.client)
 		t.waiting.give(1)
 		s.waiting.give(1)
 	}

@@ -54,17 +54,20 @@ func (b *counted) give() { b.all.give(b.held) }
 type counts struct {
 	captures                        map[webhook.Class]*meter.Counter
 	unknown, overloaded, refusedNow *meter.Counter
+	clientRate, endpointRate        *meter.Counter
 	seconds                         *meter.Summary
 }
 
 func newCounts(set *meter.Set, s *Server) counts {
 	lost := set.Counters("hookrange_not_recorded_total", "Webhooks that were refused without a capture, by reason.", "reason")
 	c := counts{
-		captures:   map[webhook.Class]*meter.Counter{},
-		unknown:    set.Counter("hookrange_unknown_endpoint_total", "Requests for endpoints that are not there."),
-		overloaded: lost.With("overloaded"),
-		refusedNow: lost.With("unavailable"),
-		seconds:    set.Summary("hookrange_record_seconds", "Time from a whole webhook to its commit."),
+		captures:     map[webhook.Class]*meter.Counter{},
+		unknown:      set.Counter("hookrange_unknown_endpoint_total", "Requests for endpoints that are not there."),
+		overloaded:   lost.With("overloaded"),
+		refusedNow:   lost.With("unavailable"),
+		clientRate:   lost.With("client_rate"),
+		endpointRate: lost.With("endpoint_rate"),
+		seconds:      set.Summary("hookrange_record_seconds", "Time from a whole webhook to its commit."),
 	}
 	captures := set.Counters("hookrange_captures_total", "Captures recorded, by class.", "class")
 	for _, class := range []webhook.Class{webhook.Accepted, webhook.Rejected, webhook.Incomplete} {

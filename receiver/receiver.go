@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/hookrange/hookrange/receiver/gate"
 	"github.com/hookrange/hookrange/receiver/meter"
+	"github.com/hookrange/hookrange/receiver/throttle"
 	"github.com/hookrange/hookrange/receiver/webhook"
 	"github.com/hookrange/hookrange/receiver/wire"
 )
@@ -63,6 +65,8 @@ type Config struct {
 	Listeners *Listeners
 	// Waiting and WaitingPerEndpoint bound the answers that wait at once. Default to 10 000 and 1 000.
 	Waiting, WaitingPerEndpoint int64
+	// Throttle has the limits of one client and of one endpoint. Defaults to none.
+	Throttle throttle.Limits
 	// InFlight bounds the bytes of bodies that were read and are not recorded yet. Defaults to 256 MiB.
 	InFlight int64
 	// MaxWait bounds one answer, whatever its plan says. Defaults to 10 minutes.
@@ -77,6 +81,9 @@ type Server struct {
 	making  sync.Mutex
 	waiting counter
 	bodies  counter
+	// rates and clients limit what one client sends, and has waiting.
+	rates   *throttle.Table
+	clients *throttle.Waiting
 	// closing ends when waiting answers must be given up.
 	closing context.Context //nolint:containedctx // the server's own life, not a request's
 	giveUp  context.CancelFunc
@@ -100,6 +107,7 @@ func New(config Config) *Server {
 	config.InFlight = orDefault(config.InFlight, 256<<20)
 	config.MaxWait = orDefault(config.MaxWait, 10*time.Minute)
 	s := &Server{config: config, waiting: counter{limit: config.Waiting}, bodies: counter{limit: config.InFlight}}
+	s.rates, s.clients = throttle.NewTable(config.Throttle.ClientRate, time.Now()), throttle.NewWaiting(config.Throttle.ClientWaiting)
 	s.closing, s.giveUp = context.WithCancel(context.Background())
 	if config.Listeners != nil {
 		s.gates = newGates(s, *config.Listeners)
@@ -213,14 +221,16 @@ func (s *Server) handled(ctx context.Context) error {
 	}
 }
 
-func (*Server) health(w http.ResponseWriter, _ *http.Request) {
+func (*Server) health(w http.ResponseWriter, r *http.Request) {
+	wire.Pass(w, r)
 	leaveBody(w)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, `{"status":"ok"}`)
 }
 
-func (s *Server) nowhere(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
 	s.count.unknown.Inc()
+	wire.Pass(w, r)
 	say(w, http.StatusNotFound, "No such endpoint. Webhooks are received at /hooks/{endpoint}.")
 }
 
@@ -247,5 +257,14 @@ func say(w http.ResponseWriter, status int, detail string) {
 func sayLater(w http.ResponseWriter, detail string) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close")
+	say(w, http.StatusServiceUnavailable, detail)
+}
+
+// sayAfter answers 503 to a request over a rate, which says when there will be room. It is no 429, which would be more
+// exact: documented senders, such as LangSmith's rules, never retry a 4xx and do retry a 503. The connection stays open,
+// as that of a proxy is other clients' too.
+func sayAfter(w http.ResponseWriter, r *http.Request, later time.Duration, detail string) {
+	wire.Pass(w, r)
+	w.Header().Set("Retry-After", fmt.Sprint(max(1, int64(math.Ceil(later.Seconds())))))
 	say(w, http.StatusServiceUnavailable, detail)
 }

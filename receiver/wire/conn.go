@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -199,6 +200,20 @@ func (c *Conn) take(declared int64) (head []byte, received time.Time, buffered i
 	received = c.first
 	c.cut(len(raw) - len(rest))
 	return head, received, buffered
+}
+
+// Pass is for a request that is answered without Limits.Read: it leaves the log of its connection, or the next one's head
+// would be looked for behind it. One whose end is not known before its body was read ends the connection with its answer.
+func Pass(w http.ResponseWriter, r *http.Request) {
+	conn := From(r.Context())
+	if conn == nil {
+		return
+	}
+	if r.ContentLength < 0 {
+		w.Header().Set("Connection", "close")
+		return
+	}
+	conn.take(r.ContentLength)
 }
 
 // takeFramed cuts a chunked body, whose end was read, out of the log and returns it as it was framed.

@@ -11,7 +11,7 @@ func Experiments() ([]Experiment, error) {
 	guarded, err := guards()
 	return slices.Concat(
 		powerCuts(), killings(), diskFaults(), many(), bitFlips(), upgrades(), alone(), backups(), paces(),
-		rawProbes(), proxied(), abuses(), slow(), cramped(), floods(), evenness(), viewing(), copies(), secrets(), crashes(),
-		stress(), confined(), upkeep(), tested, guarded,
+		rawProbes(), proxied(), abuses(), slow(), cramped(), floods(), spoofed(), evenness(), viewing(), copies(), secrets(),
+		crashes(), stress(), confined(), upkeep(), tested, guarded,
 	), err
 }
