@@ -125,6 +125,15 @@ func TestLiveFeedNeedsTheTokenFirst(t *testing.T) {
 	}
 }
 
+// TestSilentClientsAreGivenUp: a socket whose client says nothing is closed long before its silence would end one that is known.
+func TestSilentClientsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	c := dial(t, newRig(t), "?after=0")
+	if code, n := c.closed(t); n > 0 || code != websocket.ClosePolicyViolation {
+		t.Errorf("closed with %d after %d messages, want 1008 after none", code, n)
+	}
+}
+
 // TestLiveClientsSayLittle: more than 4 KiB at once ends a socket, whatever it says.
 func TestLiveClientsSayLittle(t *testing.T) {
 	t.Parallel()
