@@ -92,8 +92,10 @@ func decodedOr(c *webhook.Capture, decoded []byte, why error) []byte {
 }
 
 // withheld returns what can be read out of a body, masked, and says that there may be more: a secret in what the mask
-// cannot look into would be there for everybody with the right tool.
+// cannot look into would be there for everybody with the right tool. The last word goes too, as it may be a secret's
+// beginning.
 func withheld(v *lens, readable []byte, why error) []byte {
+	readable = readable[:bytes.LastIndexAny(readable, " \t\r\n\"'<>()[]{},;:&?=")+1]
 	if len(readable) > 0 {
 		readable = slices.Concat(readable, []byte("\n"))
 	}

@@ -68,7 +68,7 @@ func unreadable(t *testing.T) map[string]struct{ coding, body, read string } {
 		"cut within":         {"gzip, br", twice[:len(twice)-900], "marker"},
 		"damaged gzip":       {"gzip", string(damaged), "marker"},
 		"cut bare deflate":   {"deflate", packed(t, deflated, note)[:1500], "marker"},
-		"bytes that follow":  {"deflate", packed(t, deflated, "marker") + packed(t, deflated, note), "marker"},
+		"bytes that follow":  {"deflate", packed(t, deflated, "the marker stands here") + packed(t, deflated, note), "marker"},
 		"unknown coding":     {"snappy", whole, ""},
 		"unknown within":     {"snappy, gzip", packed(t, gzipped, whole), ""},
 		"not what it says":   {"br", whole, ""},
@@ -154,6 +154,32 @@ func TestWithheldBodies(t *testing.T) {
 			}
 			r.searched(t, test.read, test.coding)
 		})
+	}
+}
+
+// TestCutSecretsAreWithheld: of a packed body that was cut within a secret not even the secret's beginning is shown.
+func TestCutSecretsAreWithheld(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.endpoint(t, "default")
+	plain := func(w io.Writer) io.WriteCloser {
+		out, err := gzip.NewWriterLevel(w, gzip.NoCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	whole := packed(t, plain, `{"note":"marker","as":"`+hooked+`"}`)
+	for end := strings.Index(whole, hooked); end < len(whole)-1; end += 3 {
+		c := r.capture(t, "default", whole[:end], func(c *webhook.Capture) {
+			c.Request.Head = []byte("POST / HTTP/1.1\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n\r\n")
+		})
+		for _, path := range []string{"", "/body"} {
+			text := r.call(t, http.MethodGet, fmt.Sprintf("%s/%d%s", captures, c.Seq, path), "").text
+			if bytes.Contains(text, []byte(hooked[:3])) || !bytes.Contains(text, []byte("marker")) {
+				t.Errorf("cut at %d, %q shows %.600q", end, path, text)
+			}
+		}
 	}
 }
 

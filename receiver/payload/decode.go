@@ -127,7 +127,9 @@ func undo(coding string, body []byte, limit int64) (decoded []byte, left int, er
 		return nil, 0, err
 	}
 	decoded, err = io.ReadAll(io.LimitReader(r, limit+1))
-	err = errors.Join(err, r.Close())
+	if closing := r.Close(); err == nil {
+		err = closing
+	}
 	if int64(len(decoded)) > limit {
 		return nil, 0, errTooLarge
 	}
