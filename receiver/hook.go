@@ -45,12 +45,15 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		sayAfter(w, r, later, "Over --endpoint-rate, the requests a second that this endpoint takes. Nothing was recorded; please retry.")
 		return
 	}
-	// One that is sure to find no room hears so before it has sent all.
-	if !s.bodies.has(min(max(r.ContentLength, 0), s.config.Limits.Body)) {
-		s.crowded(w)
+	body := &counted{ReadCloser: r.Body, all: &s.bodies, held: min(max(r.ContentLength, 0), s.config.Limits.Body)}
+	if !s.bodies.take(body.held) {
+		s.count.overloaded.Inc()
+		sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
 		return
 	}
+	r.Body = body
 	job, ticket, err := s.recordCounted(w, r, d, client)
+	r.Body = body.ReadCloser
 	if err != nil {
 		s.refuse(r.Context(), w, err)
 		return
@@ -58,20 +61,11 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, job, ticket)
 }
 
-// crowded refuses a request for whose body there is no room.
-func (s *Server) crowded(w http.ResponseWriter) {
-	s.count.overloaded.Inc()
-	sayLater(w, "Too many bytes are being received. Nothing was recorded; please retry.")
-}
-
-// recordCounted records a request, whose body counts among those in flight meanwhile.
+// recordCounted is record, after which the body does not count any more, also when it panics.
 func (s *Server) recordCounted(w http.ResponseWriter, r *http.Request, d *desk, client throttle.Key) (task, webhook.Ticket, error) {
-	body := &counted{ReadCloser: r.Body, all: &s.bodies}
-	r.Body = body
-	defer func() {
-		r.Body = body.ReadCloser
-		body.give()
-	}()
+	if body, ok := r.Body.(*counted); ok {
+		defer body.give()
+	}
 	return s.record(w, r, d, client)
 }
 

@@ -50,8 +50,8 @@ func (b *beginning) status() int {
 	return resp.StatusCode
 }
 
-// TestBodiesCountAsTheyCome: a sender that does not say how much it sends, or has not sent it yet, takes no room from
-// others; when there is no room for what has come, nothing of it is recorded, and its room is free again.
+// TestBodiesCountAsTheyCome: a sender that does not say how much it sends takes no more room from others than what has come;
+// when there is none for it, nothing of it is recorded, and its room is free again.
 func TestBodiesCountAsTheyCome(t *testing.T) {
 	t.Parallel()
 	const room = 200_000

@@ -25,26 +25,26 @@ func (c *counter) take(n int64) bool {
 
 func (c *counter) give(n int64) { c.held.Add(-n) }
 
-// has tells whether there is room for n now.
-func (c *counter) has(n int64) bool { return c.held.Load()+n <= c.limit }
-
-// counted is a body whose bytes count from when they are read, and not from when they are announced: what a sender only
-// declares, or does not declare, takes no room from others.
+// counted is a body whose bytes count among all that are in flight: those that were announced from the start, others from when
+// they are read. Who does not say how much will come takes no more room than what has come.
 type counted struct {
 	io.ReadCloser
-	all  *counter
-	held int64
+	all        *counter
+	held, read int64
 	// full tells that there was no room for what came.
 	full bool
 }
 
 func (b *counted) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if !b.all.take(int64(n)) {
-		b.full = true
-		return 0, webhook.ErrOverloaded
+	b.read += int64(n)
+	if more := b.read - b.held; more > 0 {
+		if !b.all.take(more) {
+			b.full = true
+			return 0, webhook.ErrOverloaded
+		}
+		b.held += more
 	}
-	b.held += int64(n)
 	return n, err
 }
 

@@ -67,7 +67,7 @@ type Config struct {
 	Waiting, WaitingPerEndpoint int64
 	// Throttle has the limits of one client and of one endpoint. Defaults to none.
 	Throttle throttle.Limits
-	// InFlight bounds the bytes of bodies that were read and are not recorded yet. Defaults to 256 MiB.
+	// InFlight bounds the bytes of bodies that are being read or recorded. Defaults to 256 MiB.
 	InFlight int64
 	// MaxWait bounds one answer, whatever its plan says. Defaults to 10 minutes.
 	MaxWait time.Duration
