@@ -25,8 +25,8 @@ func (c *counter) take(n int64) bool {
 
 func (c *counter) give(n int64) { c.held.Add(-n) }
 
-// counted is a body whose bytes count among all that are in flight: those that were announced from the start, others from when
-// they are read. Who does not say how much will come takes no more room than what has come.
+// counted is a body whose bytes count among all that are in flight: those that were announced from the start, others from
+// when they are read. Who does not say how much will come takes no more room than what has come.
 type counted struct {
 	io.ReadCloser
 	all        *counter
