@@ -34,7 +34,7 @@ func cramped() []Experiment {
 		},
 		{
 			Name: "little-memory",
-			Promise: "In a control group of 128 MB the program lives through bodies of up to 2 MB from 16 senders at once, as many waiting answers as it takes, " +
+			Promise: "In a control group of 192 MB the program lives through bodies of up to 2 MB from 16 senders at once, as many waiting answers as it takes, " +
 				"and lists of them: what it cannot take is told to come again, and nothing that was answered with a 2xx is lost",
 			Unit:     "seconds of load",
 			Goal:     200,
@@ -185,7 +185,7 @@ const memorySettings = `endpoints:
 `
 
 func littleMemory(ctx context.Context, p *program, count *Count) (err error) {
-	const size = 128 << 20
+	const size = 192 << 20
 	group, err := newMemoryGroup(size)
 	if err != nil {
 		return err

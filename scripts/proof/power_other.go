@@ -24,7 +24,7 @@ func viewing() []Experiment {
 }
 
 func cramped() []Experiment {
-	return elsewhere("little-memory", "In a control group of 128 MB the program lives through large bodies and waiting answers")
+	return elsewhere("little-memory", "In a control group of 192 MB the program lives through large bodies and waiting answers")
 }
 
 // elsewhere stands for an experiment that needs Linux.
